@@ -1,0 +1,71 @@
+# Six ways to wait. `make help` says what there is.
+#
+# A model is a file in models/ (a variant one in models/variants/): it is found, built and tested by being there.
+
+CC      ?= gcc
+BUILD   ?= build
+CFLAGS  ?= -O2 -g
+# SANITIZE=address,undefined or SANITIZE=thread builds everything under that sanitizer, best with a BUILD of its own.
+SANITIZE ?=
+
+WARN     := -Wall -Wextra -Werror
+SAN      := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+ALL_C    := -std=gnu17 -D_GNU_SOURCE $(WARN) $(CFLAGS) $(SAN) -pthread
+COMPILER := $(shell $(CC) --version 2>/dev/null | head -n 1)
+
+# V=1 shows the commands.
+Q        := $(if $(V),,@)
+CC_LINE   = $(if $(V),,@echo "  $(if $(findstring .o,$(suffix $@)),CC,LINK) $@"; )$(CC)
+
+MODELS   := $(notdir $(basename $(wildcard models/*.c models/variants/*.c)))
+COMMON   := $(patsubst common/%.c,$(BUILD)/obj/common/%.o,$(wildcard common/*.c))
+LOADGEN  := $(patsubst loadgen/%.c,$(BUILD)/obj/loadgen/%.o,$(wildcard loadgen/*.c))
+UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+BENCH    := $(patsubst bench/%.c,$(BUILD)/%,$(wildcard bench/*.c))
+SOURCES  := $(wildcard common/*.[ch] models/*.[ch] models/variants/*.[ch] loadgen/*.[ch] bench/*.[ch] tests/*/*.[ch])
+SCRIPTS  := $(shell grep -lE '^\#!.*(ba)?sh$$' run_all.sh .ci/run tests/*.sh tests/*/*.sh experiments/*.sh experiments/*/*.sh bench/*.sh 2>/dev/null)
+
+.PHONY: all servers unit fuzz deps deps-bench test bench lint format clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: servers $(BUILD)/loadgen $(BENCH) ## everything a run needs
+servers: $(addprefix $(BUILD)/,$(MODELS))
+
+$(BUILD)/obj/common/server.o: ALL_C += -DSIX_BUILD='"$(COMPILER), $(strip $(CFLAGS) $(SAN))"'
+
+$(BUILD)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC_LINE) $(ALL_C) -Icommon -Iloadgen -MMD -MP -c $< -o $@
+
+$(addprefix $(BUILD)/,$(notdir $(basename $(wildcard models/*.c)))): $(BUILD)/%: $(BUILD)/obj/models/%.o $(COMMON)
+	$(CC_LINE) $(ALL_C) $^ -o $@ $(if $(filter io_uring%,$*),$(shell pkg-config --libs liburing))
+
+$(addprefix $(BUILD)/,$(notdir $(basename $(wildcard models/variants/*.c)))): $(BUILD)/%: $(BUILD)/obj/models/variants/%.o $(COMMON)
+	$(CC_LINE) $(ALL_C) $^ -o $@ $(if $(filter io_uring%,$*),$(shell pkg-config --libs liburing))
+
+$(BUILD)/loadgen: $(LOADGEN)
+	$(CC_LINE) $(ALL_C) $^ -o $@ -lm
+
+$(BENCH): $(BUILD)/%: $(BUILD)/obj/bench/%.o
+	$(CC_LINE) $(ALL_C) $^ -o $@
+
+unit: $(UNIT)
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(COMMON) $(filter-out %/main.o,$(LOADGEN))
+	@mkdir -p $(@D)
+	$(CC_LINE) $(ALL_C) $^ -o $@ -lcmocka -lm
+
+# Fuzzers are clang's, whatever CC is.
+fuzz: $(FUZZ)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard common/*.c common/*.h)
+	@mkdir -p $(@D)
+	$(Q)clang -std=gnu17 -D_GNU_SOURCE $(WARN) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread -Icommon $< $(wildcard common/*.c) -o $@
+
+clean: ## remove what was built (results stay)
+	rm -rf $(BUILD)
+
+help: ## this list
+	@awk -F ' *:.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+-include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/*/*/*.d)

@@ -10,9 +10,9 @@
 #include <stdint.h>
 #include <time.h>
 
-#define NS_PER_SECOND      UINT64_C(1000000000)
+#define NS_PER_SECOND	   UINT64_C(1000000000)
 #define NS_PER_MILLISECOND UINT64_C(1000000)
-#define NEVER              UINT64_MAX
+#define NEVER		   UINT64_MAX
 
 static inline uint64_t clock_ns(void)
 {
@@ -26,6 +26,14 @@ static inline struct timespec timespec_of(uint64_t ns)
 {
 	return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_SECOND),
 				 .tv_nsec = (long)(ns % NS_PER_SECOND)};
+}
+
+/* How long until `deadline`; 0 when it has passed. */
+static inline uint64_t ns_until(uint64_t deadline)
+{
+	uint64_t now = deadline == NEVER ? 0 : clock_ns();
+
+	return deadline > now ? deadline - now : 0;
 }
 
 #endif

@@ -48,27 +48,28 @@ struct conn_buffer {
 };
 
 struct conn_bytes; /* bytes held between calls: conn.c */
-struct trace;      /* trace.h */
+struct trace; /* trace.h */
 
 struct conn {
 	uint64_t deadline; /* when to call conn_timer() */
 	struct conn_buffer *shared;
-	struct conn_bytes *in;  /* input not understood yet, or NULL */
+	struct conn_bytes *in; /* input not understood yet, or NULL */
 	struct conn_bytes *out; /* output rendered and not sent yet, or NULL */
-	struct trace *trace;    /* NULL unless --trace */
-	uint64_t sent;          /* of the reply's body: bytes, or pieces of a stream */
+	struct trace *trace; /* NULL unless --trace */
+	uint64_t sent; /* of the reply's body: bytes, or pieces of a stream */
 	struct reply reply;
 	struct http_body body;
 	uint8_t want; /* enum want */
-	bool replying; /* a request was understood and its reply is not out yet */
-	bool served;  /* at least one reply is out: silence is now an idle keep-alive */
+	bool begun; /* the first byte of a request has come, its reply is not out yet */
+	bool replying; /* the request is complete, its reply is not out yet */
+	bool refused; /* it was malformed or too slow: nothing after it can be understood */
 	bool draining; /* the last reply is out; what still comes is thrown away */
 };
 
 /* Set once by server.c, before any model runs. */
 extern struct conn_config {
 	uint64_t request_timeout_ns; /* for a request to be complete, and for a reply to move on */
-	uint64_t idle_timeout_ns;    /* for the next request to begin */
+	uint64_t idle_timeout_ns; /* for the next request to begin */
 } conn_config;
 
 /* Begins a connection accepted at `now`. `shared` must outlive it. No memory is taken. */
@@ -79,8 +80,8 @@ size_t conn_room(struct conn *c, char **span);
 /* n bytes were put there; 0: the client will send no more. */
 void conn_recvd(struct conn *c, size_t n, uint64_t now);
 
-/* What to send next (never empty). The span stays valid, unchanged, until conn_sent() or conn_close():
- * io_uring's kernel reads it later. */
+/* What to send next (never empty). The span stays valid, unchanged, until conn_sent() or
+ * conn_close(): io_uring's kernel reads it later. */
 size_t conn_data(struct conn *c, const char **span);
 /* The first n bytes of it were sent; 0 is allowed and changes nothing. */
 void conn_sent(struct conn *c, size_t n, uint64_t now);
@@ -88,13 +89,16 @@ void conn_sent(struct conn *c, size_t n, uint64_t now);
 /* `deadline` has passed: the database answered, or the client is too slow. */
 void conn_timer(struct conn *c, uint64_t now);
 
-/* Burns the CPU time the request asks for. Touches nothing that other calls touch, so another thread
- * may run it; the owner then calls conn_computed(). */
+/* Burns the CPU time the request asks for. Touches nothing that other calls touch, so another
+ * thread may run it; the owner then calls conn_computed(). */
 void conn_compute(const struct conn *c);
 void conn_computed(struct conn *c, uint64_t now);
 
 /* The sending side is shut down. */
 void conn_shut(struct conn *c, uint64_t now);
+
+/* The socket failed: there is nobody left to answer. */
+void conn_lost(struct conn *c);
 
 /* Gives all memory back. The struct may be thrown away or opened again. */
 void conn_close(struct conn *c);

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 struct timer {
-	uint64_t at;    /* the deadline; NEVER: none */
+	uint64_t at; /* the deadline; NEVER: none */
 	uint32_t place; /* in the heap, counted from 1; 0: not in it */
 };
 
@@ -22,8 +22,8 @@ struct timers {
 	uint32_t count, capacity;
 };
 
-/* Sets or moves a deadline. A timer must be zeroed before its first use. Returns 0, or -1 when there is
- * no memory (the timer is then not set). */
+/* Sets or moves a deadline. A timer must be zeroed before its first use. Returns 0, or -1 when
+ * there is no memory (the timer is then not set). */
 int timers_set(struct timers *all, struct timer *t, uint64_t at);
 
 /* Takes the timer out, if it is in. */

@@ -1,0 +1,34 @@
+/*
+ * stop.h - SIGTERM and SIGINT: stop accepting, answer what is in flight, at most five seconds.
+ *
+ * Used by server.c, net.c and, for the mask, by the models that wait for many.
+ *
+ * A signal that comes between "shall I stop?" and a wait that may last for ever must not be lost.
+ * Waits that take a mask (pselect, ppoll, epoll_pwait2, io_uring_enter) close that gap in the
+ * kernel: the signals are blocked except inside the wait. A plain accept or recv has no such mask;
+ * for it the first signal starts a timer that goes on interrupting until the stop was noticed.
+ */
+#ifndef SIX_STOP_H
+#define SIX_STOP_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Installs the handlers. `masked`: block the signals but for waits with stop_wait_mask(). Dies on
+ * failure. */
+void stop_install(bool masked);
+
+/* Gives the signals back their default effect, in a process that is about to become something else.
+ */
+void stop_uninstall(void);
+
+bool stop_asked(void);
+
+/* When the five seconds are over; NEVER until a stop was asked for. */
+uint64_t stop_deadline(void);
+
+/* The signal mask to wait with. */
+const sigset_t *stop_wait_mask(void);
+
+#endif

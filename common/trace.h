@@ -1,0 +1,33 @@
+/*
+ * trace.h - when each request was accepted, understood, waited for and answered (--trace FILE).
+ *
+ * Called by conn.c. One line a request, tab separated, written when its last byte was handed to the
+ * kernel; times in microseconds since the server's start. The charts of the experiment `timeline`
+ * are drawn from these lines. Off, it costs a NULL test.
+ */
+#ifndef SIX_TRACE_H
+#define SIX_TRACE_H
+
+#include <stdint.h>
+
+#include "http.h"
+
+struct trace;
+
+/* Turns tracing on and writes the file's head. Returns 0, or -1 with errno. */
+int trace_start(const char *file_name, uint64_t now);
+
+/* One connection's record, or NULL when tracing is off (every call below takes NULL). */
+struct trace *trace_open(uint64_t now);
+void trace_close(struct trace *t);
+
+/* The first byte of a request came; of a connection's first request, the accept counts instead. */
+void trace_begun(struct trace *t, uint64_t now);
+/* The request is understood, the database starts. */
+void trace_parsed(struct trace *t, struct http_text path, uint64_t now);
+/* The database has answered. */
+void trace_waited(struct trace *t, uint64_t now);
+/* The reply is out: writes the line. */
+void trace_answered(struct trace *t, int status, uint64_t now);
+
+#endif

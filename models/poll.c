@@ -1,0 +1,234 @@
+/*
+ * poll.c - one thread waits for every client at once, with poll(2).
+ *
+ * Question and answer are apart now: an entry says what to watch (events), the kernel writes beside
+ * it what is ready (revents). Nothing is filled in anew, and no descriptor is too high. What stays
+ * is the price: the whole array goes to the kernel at each call, and both sides walk all of it,
+ * however few are ready.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "conn.h"
+#include "container_of.h"
+#include "die.h"
+#include "io.h"
+#include "net.h"
+#include "server.h"
+#include "stats.h"
+#include "stop.h"
+#include "timers.h"
+
+#define NAME	"poll"
+#define SUMMARY "One thread waits for all sockets with poll(2)."
+
+static struct pollfd *slots; /* whom to watch, and who is ready: by descriptor */
+static int highest = -1; /* descriptor watched */
+static int looked_at; /* how far next_ready() has looked */
+static int ready_left;
+
+/* Watches a socket for readability or writability from now on; WANT_WAIT: for neither. */
+static bool watch(int fd, enum want was, enum want want)
+{
+	(void)was;
+	if (!slots && !(slots = calloc(net_descriptors(), sizeof *slots)))
+		return false;
+	while (highest < fd)
+		slots[++highest].fd = -1; /* a negative one is passed over (poll(2)) */
+	slots[fd] = (struct pollfd){.fd = want == WANT_WAIT ? -1 : fd,
+				    .events = want == WANT_SEND ? POLLOUT : POLLIN};
+	return true;
+}
+
+/* Stops watching a socket that is about to be closed. */
+static void forget(int fd, enum want was)
+{
+	watch(fd, was, WANT_WAIT);
+	while (highest >= 0 && slots[highest].fd < 0)
+		highest--;
+}
+
+/* Sleeps until a socket is ready, until `deadline`, or until a signal comes. */
+static void wait_ready(uint64_t deadline)
+{
+	struct timespec left = timespec_of(ns_until(deadline));
+
+	ready_left = ppoll(slots, (nfds_t)highest + 1, deadline == NEVER ? NULL : &left,
+			   stop_wait_mask());
+	count(SYS_WAIT, 1);
+	count(WAKEUPS, 1);
+	count(SLOTS_SCANNED, (uint64_t)highest + 1);
+	looked_at = -1;
+	if (ready_left < 0 && errno != EINTR)
+		net_pause(); /* out of memory: not a reason to spin */
+}
+
+/* The next ready socket of the last wait; -1: no more. */
+static int next_ready(void)
+{
+	while (ready_left > 0 && looked_at < highest) {
+		int fd = ++looked_at;
+
+		if (slots[fd].revents) {
+			ready_left--;
+			return fd;
+		}
+	}
+	return -1;
+}
+
+/* ---- from here on select.c, poll.c and epoll.c are the same, line for line ---- */
+
+/* What blocking.c keeps on its stack, written down: this loop serves all at once. */
+struct client {
+	struct conn conn;
+	struct timer timer;
+	int fd;
+	enum want watched; /* what the kernel watches its socket for */
+};
+
+enum {
+	ACCEPT_BURST = 64, /* new clients a turn, so that a rush does not starve the others */
+	SEND_BURST = 16 /* sends a turn for one client, for the same reason */
+};
+
+static struct client **clients; /* by descriptor */
+static struct timers timers;
+static struct conn_buffer buffer; /* one for all: nobody keeps input in it between two turns */
+
+static void hang_up(struct client *k)
+{
+	forget(k->fd, k->watched);
+	timers_cancel(&timers, &k->timer);
+	conn_close(&k->conn);
+	clients[k->fd] = NULL;
+	net_close(k->fd);
+	free(k);
+}
+
+/* Notes down what this client waits for, and lets it go: the loop has others to look after. */
+static void wait_for(struct client *k)
+{
+	enum want want = k->conn.want;
+
+	if (want != k->watched && (want == WANT_RECV || want == WANT_SEND)) {
+		if (!watch(k->fd, k->watched, want))
+			conn_lost(&k->conn);
+		k->watched = want;
+	}
+	if (timers_set(&timers, &k->timer, k->conn.deadline) < 0)
+		conn_lost(&k->conn);
+	if (k->conn.want == WANT_CLOSE)
+		hang_up(k);
+}
+
+/* Goes on with one client as far as it goes without waiting. */
+static void advance(struct client *k, uint64_t now)
+{
+	struct conn *c = &k->conn;
+	int sends = 0;
+
+	if (c->want == WANT_RECV)
+		try_recv(k->fd, c, now);
+	if (c->want == WANT_COMPUTE)
+		block_compute(c); /* while this one computes, everybody else waits */
+	/* Write first; writability is asked for only when the socket is full. */
+	while (c->want == WANT_SEND && sends++ < SEND_BURST && try_send(k->fd, c, now))
+		if (c->want == WANT_COMPUTE) /* the next request was here already */
+			block_compute(c);
+	if (c->want == WANT_SHUT)
+		try_shut(k->fd, c, now);
+	wait_for(k);
+}
+
+/* The kernel says this client's socket is ready. */
+static void ready(struct client *k, uint64_t now)
+{
+	if (k->conn.want != WANT_WAIT) {
+		advance(k, now);
+		return;
+	}
+	/* It sent more, or left, while the database still works. Its turn comes later; but a
+	 * level-triggered wait would report it again and again until then, so the kernel is asked
+	 * to look away. */
+	if (!watch(k->fd, k->watched, WANT_WAIT))
+		conn_lost(&k->conn);
+	k->watched = WANT_WAIT;
+	wait_for(k);
+}
+
+static void welcome(int fd, uint64_t now)
+{
+	struct client *k = calloc(1, sizeof *k);
+
+	if (!k || !watch(fd, WANT_WAIT, WANT_RECV)) {
+		free(k);
+		net_refuse(fd);
+		return;
+	}
+	k->fd = fd;
+	k->watched = WANT_RECV;
+	clients[fd] = k;
+	conn_open(&k->conn, &buffer, now);
+	wait_for(k);
+}
+
+static void accept_clients(int listener, uint64_t now)
+{
+	int fd;
+
+	for (int i = 0; i < ACCEPT_BURST && (fd = net_accept(listener)) >= 0; i++)
+		welcome(fd, now);
+}
+
+static void fire_timers(uint64_t now)
+{
+	struct timer *t;
+
+	while ((t = timers_due(&timers, now)) != NULL) {
+		struct client *k = container_of(t, struct client, timer);
+
+		count(TIMERS_FIRED, 1);
+		conn_timer(&k->conn, now);
+		advance(k, now);
+	}
+}
+
+static void run(int listener)
+{
+	bool accepting = true;
+	int fd;
+
+	clients = calloc(net_descriptors(), sizeof *clients);
+	if (!clients || !watch(listener, WANT_WAIT, WANT_RECV))
+		die(EXIT_FAILED, "cannot start to wait: %s", strerror(errno));
+	while (server_running()) {
+		wait_ready(server_wake_time(timers_next(&timers)));
+		uint64_t now = clock_ns();
+
+		while ((fd = next_ready()) >= 0) {
+			if (clients[fd])
+				ready(clients[fd], now);
+			else if (fd == listener && server_accepting())
+				accept_clients(listener, now);
+		}
+		fire_timers(now);
+		if (accepting && !server_accepting()) {
+			accepting = false;
+			forget(listener, WANT_RECV);
+			close(listener);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct model model = {
+		.name = NAME, .summary = SUMMARY, .run = run, .event_loop = true};
+
+	return server_main(argc, argv, &model);
+}

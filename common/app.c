@@ -312,7 +312,8 @@ size_t app_piece(const struct reply *reply, uint64_t index, char *buf)
 
 	if (reply->http10)
 		return (size_t)(put(to, text, len) - buf);
-	*to++ = "0123456789abcdef"[len / 16];
+	if (len >= 16)
+		*to++ = "0123456789abcdef"[len / 16];
 	*to++ = "0123456789abcdef"[len % 16];
 	to = PUT(put(PUT(to, "\r\n"), text, len), "\r\n");
 	if (index + 1 == reply->length)

@@ -62,6 +62,39 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard common/*.c common/*.h)
 	@mkdir -p $(@D)
 	$(Q)clang -std=gnu17 -D_GNU_SOURCE $(WARN) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread -Icommon $< $(wildcard common/*.c) -o $@
 
+# What Debian calls what we need. To run: liburing, gnuplot with a font, python3. To build and test: the rest.
+PACKAGES       := gcc libc6-dev make pkg-config liburing-dev python3 gnuplot-nox fonts-dejavu-core git
+PACKAGES_TEST  := libcmocka-dev clang libclang-rt-14-dev clang-format shellcheck
+PACKAGES_BENCH := nginx-light wrk
+SUDO           := $(if $(filter 0,$(shell id -u)),,sudo)
+
+define install
+@if command -v apt-get >/dev/null; then \
+	missing=$$(for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -z "$$missing" ]; then echo "all packages are there"; else \
+	$(SUDO) apt-get update -q && DEBIAN_FRONTEND=noninteractive $(SUDO) -E apt-get install -y -q --no-install-recommends $$missing; fi; \
+else \
+	echo "No apt-get here. Install what your system calls these Debian packages: $(1)"; \
+fi
+endef
+
+deps: ## install what building, running and testing need (Debian packages)
+	$(call install,$(PACKAGES) $(PACKAGES_TEST))
+
+deps-bench: ## install the peers that `make bench` compares with
+	$(call install,$(PACKAGES_BENCH))
+
+test: ## all tests: unit, structure, fuzz, black-box on every model, sanitizers
+	@tests/run.sh $(SUITES)
+
+lint: ## style and static checks, changing nothing
+	clang-format --dry-run -Werror $(SOURCES)
+	shellcheck -x $(SCRIPTS)
+	python3 -m compileall -q $(wildcard experiments tests bench)
+
+format: ## put the C sources into the committed style
+	clang-format -i $(SOURCES)
+
 clean: ## remove what was built (results stay)
 	rm -rf $(BUILD)
 

@@ -64,7 +64,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard common/*.c common/*.h)
 
 # What Debian calls what we need. To run: liburing, gnuplot with a font, python3. To build and test: the rest.
 PACKAGES       := gcc libc6-dev make pkg-config liburing-dev python3 gnuplot-nox fonts-dejavu-core git
-PACKAGES_TEST  := libcmocka-dev clang libclang-rt-14-dev clang-format shellcheck
+PACKAGES_TEST  := libcmocka-dev clang libclang-rt-dev clang-format shellcheck
 PACKAGES_BENCH := nginx-light wrk
 SUDO           := $(if $(filter 0,$(shell id -u)),,sudo)
 

@@ -145,7 +145,6 @@ static void refuse(struct conn *c, int status, uint64_t now)
 {
 	app_refuse(status, &c->reply);
 	c->body.state = 0;
-	c->refused = true;
 	drop(&c->in);
 	trace_parsed(c->trace, (struct http_text){0}, now);
 	begin_reply(c, now);
@@ -336,8 +335,8 @@ static void finish_reply(struct conn *c, uint64_t now)
 		return;
 	}
 	/* Closing while the client may still be sending would reset the connection, and the reset
-	 * can overtake the reply: then first the sending side alone (RFC 9112 section 9.6). */
-	c->want = c->refused || c->in ? WANT_SHUT : WANT_CLOSE;
+	 * can overtake the reply: so first the sending side alone. */
+	c->want = WANT_SHUT;
 	c->deadline = NEVER;
 	drop(&c->in);
 }

@@ -251,6 +251,7 @@ int server_main(int argc, char **argv, const struct model *model)
 
 	program_name = model->name;
 	running = model;
+	stop_hold();
 	parse_options(argc, argv, model);
 	if (model->unable && (reason = model->unable()) != NULL)
 		die(EXIT_UNABLE, "this machine cannot run it: %s", reason);
@@ -281,6 +282,11 @@ int server_main(int argc, char **argv, const struct model *model)
 	else
 		workers_run((unsigned)settings.workers, listener, serve);
 	return 0;
+}
+
+unsigned server_workers(void)
+{
+	return (unsigned)settings.workers;
 }
 
 bool server_accepting(void)

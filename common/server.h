@@ -33,6 +33,9 @@ struct model {
 
 int server_main(int argc, char **argv, const struct model *model);
 
+/* How many processes share the listener. */
+unsigned server_workers(void);
+
 /* False once the server was told to stop: accept no more. The first false ends the input of all
  * connections (net_end_input). */
 bool server_accepting(void);

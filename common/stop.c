@@ -52,35 +52,40 @@ static void handle(int signal_number, void (*handler)(int))
 		die(EXIT_FAILED, "cannot handle signal %d: %s", signal_number, strerror(errno));
 }
 
-void stop_install(bool masked)
+static void mask(int how)
 {
 	sigset_t stops;
 
-	handle(SIGTERM, on_stop);
-	handle(SIGINT, on_stop);
-	handle(SIGPIPE, SIG_IGN); /* a client that hung up is an EPIPE from send, not the end */
 	sigemptyset(&stops);
 	sigaddset(&stops, SIGTERM);
 	sigaddset(&stops, SIGINT);
-	if (sigprocmask(masked ? SIG_BLOCK : SIG_UNBLOCK, &stops, NULL) < 0 ||
-	    sigprocmask(SIG_BLOCK, NULL, &wait_mask) < 0)
+	if (sigprocmask(how, &stops, NULL) < 0)
 		die(EXIT_FAILED, "cannot set the signal mask: %s", strerror(errno));
+}
+
+void stop_hold(void)
+{
+	mask(SIG_BLOCK);
+}
+
+void stop_install(bool masked)
+{
+	struct sigevent knock = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
+
+	handle(SIGTERM, on_stop);
+	handle(SIGINT, on_stop);
+	handle(SIGALRM, on_knock);
+	handle(SIGPIPE, SIG_IGN); /* a client that hung up is an EPIPE from send, not the end */
+	if (sigprocmask(SIG_BLOCK, NULL, &wait_mask) < 0)
+		die(EXIT_FAILED, "cannot read the signal mask: %s", strerror(errno));
 	sigdelset(&wait_mask, SIGTERM);
 	sigdelset(&wait_mask, SIGINT);
 	if (masked)
 		return;
-	struct sigevent knock = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
-
-	handle(SIGALRM, on_knock);
 	if (timer_create(CLOCK_MONOTONIC, &knock, &knocker) < 0)
 		die(EXIT_FAILED, "cannot make a timer: %s", strerror(errno));
 	knocking = true;
-}
-
-void stop_uninstall(void)
-{
-	handle(SIGTERM, SIG_DFL);
-	handle(SIGINT, SIG_DFL);
+	mask(SIG_UNBLOCK);
 }
 
 bool stop_asked(void)

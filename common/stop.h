@@ -15,13 +15,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Installs the handlers. `masked`: block the signals but for waits with stop_wait_mask(). Dies on
- * failure. */
-void stop_install(bool masked);
+/* Holds the signals back until stop_install(): called before anyone can know that the server is
+ * there. */
+void stop_hold(void);
 
-/* Gives the signals back their default effect, in a process that is about to become something else.
- */
-void stop_uninstall(void);
+/* Installs the handlers and lets the signals come. `masked`: block the signals but for waits with
+ * stop_wait_mask(). Dies on failure. */
+void stop_install(bool masked);
 
 bool stop_asked(void);
 

@@ -34,8 +34,6 @@ static void start(struct worker *all, unsigned i, int listener, void (*serve)(in
 		/* A worker outlives no supervisor, not even one that was killed. */
 		if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
 			_exit(EXIT_FAILED);
-		if (sigprocmask(SIG_UNBLOCK, &supervised, NULL) < 0)
-			_exit(EXIT_FAILED);
 		free(all);
 		stats_use(i);
 		serve(listener);
@@ -81,7 +79,7 @@ void workers_run(unsigned workers, int listener, void (*serve)(int listener))
 	struct timespec moment = timespec_of(100 * NS_PER_MILLISECOND);
 	bool stopping = false;
 
-	sigemptyset(&supervised);
+	sigemptyset(&supervised); /* the other two are held back already: stop.h */
 	sigaddset(&supervised, SIGCHLD);
 	sigaddset(&supervised, SIGTERM);
 	sigaddset(&supervised, SIGINT);

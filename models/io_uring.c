@@ -97,7 +97,13 @@ static void ask_accept(int listener)
 {
 	struct io_uring_sqe *sqe = next_sqe();
 
-	io_uring_prep_multishot_accept(sqe, listener, NULL, NULL, SOCK_CLOEXEC);
+	/* The kernel wakes one of those who wait, the first in the queue, and a multishot accept
+	 * stays first for ever: workers have to queue up again after each client, or one of them
+	 * would get them all. */
+	if (server_workers() == 1)
+		io_uring_prep_multishot_accept(sqe, listener, NULL, NULL, SOCK_CLOEXEC);
+	else
+		io_uring_prep_accept(sqe, listener, NULL, NULL, SOCK_CLOEXEC);
 	io_uring_sqe_set_data64(sqe, tag(OP_ACCEPT, listener, 0));
 	accept_armed = true;
 }
@@ -332,12 +338,15 @@ static void completed(const struct io_uring_cqe *cqe, int listener, uint64_t now
  * comes. */
 static void wait_done(uint64_t deadline)
 {
-	struct timespec left = timespec_of(ns_until(deadline));
-	struct __kernel_timespec ts = {.tv_sec = left.tv_sec, .tv_nsec = left.tv_nsec};
+	/* Never without a time-out: a call that submits and is then interrupted reports what it
+	 * submitted, and the library would go back to sleep on it and miss the signal that told us
+	 * to stop. */
+	uint64_t left_ns = deadline == NEVER ? 3600 * NS_PER_SECOND : ns_until(deadline);
+	struct __kernel_timespec left = {.tv_sec = (long long)(left_ns / NS_PER_SECOND),
+					 .tv_nsec = (long long)(left_ns % NS_PER_SECOND)};
 	struct io_uring_cqe *first;
 	sigset_t mask = *stop_wait_mask();
-	int result = io_uring_submit_and_wait_timeout(&ring, &first, 1,
-						      deadline == NEVER ? NULL : &ts, &mask);
+	int result = io_uring_submit_and_wait_timeout(&ring, &first, 1, &left, &mask);
 
 	count(SYS_ENTER, 1);
 	count(WAKEUPS, 1);

@@ -1,5 +1,6 @@
 """Too many connections, too few descriptors: refused with 503 and counted, no spin, and recovery."""
 
+import os
 import resource
 import socket
 import time
@@ -154,6 +155,63 @@ def few_descriptors_at_once(context):
             equal(sorted(set(statuses)), [200, 503], "statuses")
             busy_ms = server.cpu_ms_over(1.0)
             check(busy_ms < 50 * SLOW, f"{busy_ms:.1f} ms of CPU time in a second afterwards")
+        finally:
+            close_all(clients)
+        eventually(lambda: serves(server), "a client is served when the crowd has left")
+
+
+def out_of_descriptors(context, room):
+    """A limit that is lowered while it runs: accept itself fails with EMFILE (accept(2)), unforeseen.
+
+    Not for io_uring: its kernel side keeps the limit that held when the accept was armed.
+    """
+    with context.server() as server:
+        server.hello()
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        lowest_free = max(int(fd) for fd in os.listdir(f"/proc/{server.pid}/fd")) + 1
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (lowest_free + room, hard))
+        clients = [server.client() for _ in range(60)]
+        try:
+            for client in clients:
+                client.send(GET)
+            statuses = [client.response().status for client in clients]
+            served, refusals = statuses.count(200), statuses.count(503)
+            equal(served + refusals, 60, f"200 ({served}) and 503 ({refusals})")
+            check(served and refusals, f"{served} served and {refusals} refused with about {room} free descriptors")
+            equal(clients[0].get().status, 200, "status of one that was served, afterwards")
+            equal(refused_count(clients[0]), refusals, "connections.refused")
+            busy_ms = server.cpu_ms_over(1.0)
+            check(busy_ms < 50 * SLOW, f"{busy_ms:.1f} ms of CPU time in a second without descriptors")
+        finally:
+            close_all(clients)
+        eventually(lambda: serves(server), "a client is served when the crowd has left")
+
+
+@case("EMFILE from accept: refused with 503, no spin, recovers", needs="refuses readiness", seconds=2)
+def out_of_descriptors_some(context):
+    out_of_descriptors(context, room=10)
+
+
+@case("EMFILE from accept, then clients that come and go in the crowd", needs="refuses", seconds=2)
+def out_of_descriptors_churn(context):
+    with context.server() as server:
+        server.hello()
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        lowest_free = max(int(fd) for fd in os.listdir(f"/proc/{server.pid}/fd")) + 1
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (lowest_free + 6, hard))
+        clients = []
+        try:
+            for _ in range(6):
+                clients.append(server.client())
+                clients[-1].send(GET)
+            equal(clients[0].response().status, 200, "status of the first")
+            for _ in range(40):
+                with server.client() as passing:
+                    passing.send(GET)
+                    check(passing.response().status in (200, 503), "neither served nor refused")
+            for _ in range(40):
+                server.client().reset()
+            equal(clients[0].get().status, 200, "status of the first, afterwards")
         finally:
             close_all(clients)
         eventually(lambda: serves(server), "a client is served when the crowd has left")

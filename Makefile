@@ -35,6 +35,8 @@ servers: $(addprefix $(BUILD)/,$(MODELS))
 
 $(BUILD)/obj/common/server.o: ALL_C += -DSIX_BUILD='"$(COMPILER), $(strip $(CFLAGS) $(SAN))"'
 
+$(BUILD)/obj/models/%.o: ALL_C += -DMODEL='"$(notdir $*)"'
+
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC_LINE) $(ALL_C) -Icommon -Iloadgen -MMD -MP -c $< -o $@

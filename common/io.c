@@ -157,7 +157,7 @@ static void lost_unless_not_ready(struct conn *c)
 		conn_lost(c);
 }
 
-void try_recv(int fd, struct conn *c, uint64_t now)
+bool try_recv(int fd, struct conn *c, uint64_t now)
 {
 	char *span;
 	size_t room = conn_room(c, &span);
@@ -168,6 +168,7 @@ void try_recv(int fd, struct conn *c, uint64_t now)
 		conn_recvd(c, (size_t)n, now);
 	else
 		lost_unless_not_ready(c);
+	return n > 0;
 }
 
 bool try_send(int fd, struct conn *c, uint64_t now)

@@ -36,7 +36,8 @@ int block_timeouts(int listener, uint64_t timeout_ns);
 /* ---- try: never sleeps; what cannot be done now is left as it is -------------------------------
  */
 
-void try_recv(int fd, struct conn *c, uint64_t now);
+/* True: something came, and there may be more. False: nothing there (or lost, or the end). */
+bool try_recv(int fd, struct conn *c, uint64_t now);
 
 /* True: the socket took everything, and may take more. False: it is full (or lost). */
 bool try_send(int fd, struct conn *c, uint64_t now);

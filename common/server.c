@@ -107,7 +107,7 @@ static uint64_t timeout_ns(const char *option, const char *text)
 
 static void help(const struct model *model)
 {
-	printf("usage: %s [options]\n%s\n\n"
+	printf("usage: %s [options]\n\n"
 	       "  --host ADDR            numeric address to listen on (127.0.0.1)\n"
 	       "  --port N               port; 0 picks a free one (8080)\n"
 	       "  --db-delay MS          the database's time for /db without ?ms= (10)\n"
@@ -120,9 +120,9 @@ static void help(const struct model *model)
 	       "  --cpu N                pin to a core\n"
 	       "  --trace FILE           one line a request: when accepted, parsed, waited, "
 	       "answered\n",
-	       model->name, model->summary);
+	       model->name);
 	for (const struct model_option *o = model->options; o && o->name; o++)
-		printf("  --%s %-*s %s\n", o->name, 20 - (int)strlen(o->name),
+		printf("  --%s %-*s %s\n", o->name, 19 - (int)strlen(o->name),
 		       o->argument ? o->argument : "", o->help);
 	printf("  --help, --version\n\n"
 	       "routes: /  /db?ms=N  /cpu?us=N  /bytes?n=N  /stream?n=N&ms=M  /stats\n"

@@ -19,8 +19,7 @@ struct model_option {
 };
 
 struct model {
-	const char *name;
-	const char *summary; /* for --help: how it waits, in a sentence */
+	const char *name; /* MODEL: the Makefile calls a model by its file's name */
 	/* Serves until the server is told to stop, then returns. Called once in each worker. */
 	void (*run)(int listener);
 	/* Whether it waits for many at once: then sockets do not block, and signals come only in

@@ -17,6 +17,11 @@
 #include "net.h"
 #include "server.h"
 
+static void compute(struct conn *c)
+{
+	block_compute(c);
+}
+
 /* Serves one client from its first request to its last. Where it stands is where this code stands:
  * nothing has to be written down, since nobody else runs here while it waits. */
 static void serve(int fd)
@@ -32,7 +37,7 @@ static void serve(int fd)
 		while (c.want == WANT_WAIT)
 			block_wait(&c); /* sleep until the database answers */
 		if (c.want == WANT_COMPUTE)
-			block_compute(&c);
+			compute(&c);
 		while (c.want == WANT_SEND)
 			block_send(&s, &c); /* sleep while the socket is full */
 		if (c.want == WANT_SHUT)
@@ -53,10 +58,7 @@ static void run(int listener)
 
 int main(int argc, char **argv)
 {
-	static const struct model model = {
-		.name = "blocking",
-		.summary = "One thread serves one client at a time and sleeps when it must wait.",
-		.run = run};
+	static const struct model model = {.name = MODEL, .run = run};
 
 	return server_main(argc, argv, &model);
 }

@@ -1,9 +1,8 @@
 /*
  * epoll.c - one thread waits for every client at once, with epoll(7).
  *
- * The list lives in the kernel now: a socket is named when it comes, and again only when its want
- * changes. The kernel notes who becomes ready as it happens; a wait returns those alone, and costs
- * what is ready, not what is watched. It is level-triggered, as poll is.
+ * The list lives in the kernel now: a socket is named when it comes, and again when its want
+ * changes. The kernel notes who becomes ready; a wait costs what is ready, not what is watched.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,13 +21,13 @@
 #include "stop.h"
 #include "timers.h"
 
-#define NAME	"epoll"
-#define SUMMARY "One thread waits for all sockets with epoll(7)."
-
 static int watched = -1; /* the kernel's list of whom to watch */
 static struct epoll_event events[512]; /* who is ready: the kernel's answer to the last wait */
 static int looked_at; /* how far next_ready() has looked */
 static int ready_left;
+
+static unsigned long edge; /* --edge: who becomes ready is reported, who stays ready is not */
+static const struct model_option options[] = {{"edge", 0, "edge-triggered", &edge, 0, 1}, {0}};
 
 /* Watches a socket for readability or writability from now on; WANT_WAIT: for neither. */
 static bool watch(int fd, enum want was, enum want want)
@@ -36,10 +35,12 @@ static bool watch(int fd, enum want was, enum want want)
 	struct epoll_event event = {want == WANT_SEND ? EPOLLOUT : EPOLLIN, {.fd = fd}};
 	int change = was == WANT_WAIT ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
 
-	if (want == WANT_WAIT)
-		change = EPOLL_CTL_DEL; /* else hang-ups would still be reported */
 	if (watched < 0 && (watched = epoll_create1(EPOLL_CLOEXEC)) < 0)
 		return false;
+	if (want == WANT_WAIT)
+		change = EPOLL_CTL_DEL; /* else hang-ups would still be reported */
+	if (edge && net_is_connection(fd))
+		event.events = EPOLLIN | EPOLLOUT | EPOLLET;
 	count(SYS_WATCH, 1);
 	return epoll_ctl(watched, change, fd, &event) == 0;
 }
@@ -125,18 +126,23 @@ static void wait_for(struct client *k)
 static void advance(struct client *k, uint64_t now)
 {
 	struct conn *c = &k->conn;
+	bool looked, got;
 	int sends = 0;
 
-	if (c->want == WANT_RECV)
-		try_recv(k->fd, c, now);
-	if (c->want == WANT_COMPUTE)
-		block_compute(c); /* while this one computes, everybody else waits */
-	/* Write first; writability is asked for only when the socket is full. */
-	while (c->want == WANT_SEND && sends++ < SEND_BURST && try_send(k->fd, c, now))
-		if (c->want == WANT_COMPUTE) /* the next request was here already */
-			block_compute(c);
-	if (c->want == WANT_SHUT)
-		try_shut(k->fd, c, now);
+	do {
+		looked = c->want == WANT_RECV;
+		got = looked && try_recv(k->fd, c, now);
+		if (c->want == WANT_COMPUTE)
+			block_compute(c); /* while this one computes, everybody else waits */
+		/* Write first; writability is asked for only when the socket is full. */
+		while (c->want == WANT_SEND && (edge || sends++ < SEND_BURST) &&
+		       try_send(k->fd, c, now))
+			if (c->want == WANT_COMPUTE) /* the next request was here already */
+				block_compute(c);
+		if (c->want == WANT_SHUT)
+			try_shut(k->fd, c, now);
+		/* Who is told only once has to look for himself until there is nothing left. */
+	} while (edge && c->want == WANT_RECV && (got || !looked));
 	wait_for(k);
 }
 
@@ -145,15 +151,15 @@ static void ready(struct client *k, uint64_t now)
 {
 	if (k->conn.want != WANT_WAIT) {
 		advance(k, now);
-		return;
+	} else if (!edge) {
+		/* It sent more, or left, while the database still works. Its turn comes later; but
+		 * a level-triggered wait would report it again and again until then, so the kernel
+		 * is asked to look away. */
+		if (!watch(k->fd, k->watched, WANT_WAIT))
+			conn_lost(&k->conn);
+		k->watched = WANT_WAIT;
+		wait_for(k);
 	}
-	/* It sent more, or left, while the database still works. Its turn comes later; but a
-	 * level-triggered wait would report it again and again until then, so the kernel is asked
-	 * to look away. */
-	if (!watch(k->fd, k->watched, WANT_WAIT))
-		conn_lost(&k->conn);
-	k->watched = WANT_WAIT;
-	wait_for(k);
 }
 
 static void welcome(int fd, uint64_t now)
@@ -223,7 +229,7 @@ static void run(int listener)
 int main(int argc, char **argv)
 {
 	static const struct model model = {
-		.name = NAME, .summary = SUMMARY, .run = run, .event_loop = true};
+		.name = MODEL, .run = run, .event_loop = true, .options = options};
 
 	return server_main(argc, argv, &model);
 }

@@ -469,12 +469,8 @@ static void run(int listener)
 
 int main(int argc, char **argv)
 {
-	static const struct model model = {.name = "io_uring",
-					   .summary = "One thread has the kernel receive and send "
-						      "for all clients, and waits for results.",
-					   .run = run,
-					   .event_loop = true,
-					   .unable = unable};
+	static const struct model model = {
+		.name = MODEL, .run = run, .event_loop = true, .unable = unable};
 
 	return server_main(argc, argv, &model);
 }

@@ -23,14 +23,14 @@
 #include "stop.h"
 #include "timers.h"
 
-#define NAME	"select"
-#define SUMMARY "One thread waits for all sockets with select(2): at most 1,024 of them."
-
 static fd_set to_read, to_write; /* whom to watch */
 static fd_set can_read, can_write; /* who is ready: the kernel's answer to the last wait */
 static int highest = -1; /* descriptor watched */
 static int looked_at; /* how far next_ready() has looked */
 static int ready_left;
+
+static const bool edge = false; /* it is level-triggered: who stays ready is reported again */
+static const struct model_option options[] = {{0}};
 
 /* Watches a socket for readability or writability from now on; WANT_WAIT: for neither. */
 static bool watch(int fd, enum want was, enum want want)
@@ -137,18 +137,23 @@ static void wait_for(struct client *k)
 static void advance(struct client *k, uint64_t now)
 {
 	struct conn *c = &k->conn;
+	bool looked, got;
 	int sends = 0;
 
-	if (c->want == WANT_RECV)
-		try_recv(k->fd, c, now);
-	if (c->want == WANT_COMPUTE)
-		block_compute(c); /* while this one computes, everybody else waits */
-	/* Write first; writability is asked for only when the socket is full. */
-	while (c->want == WANT_SEND && sends++ < SEND_BURST && try_send(k->fd, c, now))
-		if (c->want == WANT_COMPUTE) /* the next request was here already */
-			block_compute(c);
-	if (c->want == WANT_SHUT)
-		try_shut(k->fd, c, now);
+	do {
+		looked = c->want == WANT_RECV;
+		got = looked && try_recv(k->fd, c, now);
+		if (c->want == WANT_COMPUTE)
+			block_compute(c); /* while this one computes, everybody else waits */
+		/* Write first; writability is asked for only when the socket is full. */
+		while (c->want == WANT_SEND && (edge || sends++ < SEND_BURST) &&
+		       try_send(k->fd, c, now))
+			if (c->want == WANT_COMPUTE) /* the next request was here already */
+				block_compute(c);
+		if (c->want == WANT_SHUT)
+			try_shut(k->fd, c, now);
+		/* Who is told only once has to look for himself until there is nothing left. */
+	} while (edge && c->want == WANT_RECV && (got || !looked));
 	wait_for(k);
 }
 
@@ -157,15 +162,15 @@ static void ready(struct client *k, uint64_t now)
 {
 	if (k->conn.want != WANT_WAIT) {
 		advance(k, now);
-		return;
+	} else if (!edge) {
+		/* It sent more, or left, while the database still works. Its turn comes later; but
+		 * a level-triggered wait would report it again and again until then, so the kernel
+		 * is asked to look away. */
+		if (!watch(k->fd, k->watched, WANT_WAIT))
+			conn_lost(&k->conn);
+		k->watched = WANT_WAIT;
+		wait_for(k);
 	}
-	/* It sent more, or left, while the database still works. Its turn comes later; but a
-	 * level-triggered wait would report it again and again until then, so the kernel is asked
-	 * to look away. */
-	if (!watch(k->fd, k->watched, WANT_WAIT))
-		conn_lost(&k->conn);
-	k->watched = WANT_WAIT;
-	wait_for(k);
 }
 
 static void welcome(int fd, uint64_t now)
@@ -235,7 +240,7 @@ static void run(int listener)
 int main(int argc, char **argv)
 {
 	static const struct model model = {
-		.name = NAME, .summary = SUMMARY, .run = run, .event_loop = true};
+		.name = MODEL, .run = run, .event_loop = true, .options = options};
 
 	return server_main(argc, argv, &model);
 }

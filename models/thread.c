@@ -22,6 +22,24 @@
 #include "server.h"
 #include "stats.h"
 
+static unsigned long gil; /* --gil: one lock around all computing, as CPython has one */
+static pthread_mutex_t interpreter = PTHREAD_MUTEX_INITIALIZER;
+
+static const struct model_option options[] = {
+	{.name = "gil",
+	 .help = "threads take turns at computing (a global interpreter lock)",
+	 .value = &gil},
+	{0}};
+
+static void compute(struct conn *c)
+{
+	if (gil)
+		pthread_mutex_lock(&interpreter);
+	block_compute(c);
+	if (gil) /* and so it is free while this thread waits: threads do speed up waiting */
+		pthread_mutex_unlock(&interpreter);
+}
+
 /* Serves one client from its first request to its last. Where it stands is where this code stands:
  * nothing has to be written down, since nobody else runs here while it waits. */
 static void serve(int fd)
@@ -37,7 +55,7 @@ static void serve(int fd)
 		while (c.want == WANT_WAIT)
 			block_wait(&c); /* sleep until the database answers */
 		if (c.want == WANT_COMPUTE)
-			block_compute(&c);
+			compute(&c);
 		while (c.want == WANT_SEND)
 			block_send(&s, &c); /* sleep while the socket is full */
 		if (c.want == WANT_SHUT)
@@ -73,10 +91,7 @@ static void run(int listener)
 
 int main(int argc, char **argv)
 {
-	static const struct model model = {
-		.name = "thread",
-		.summary = "A thread for each client, which sleeps when its client makes it wait.",
-		.run = run};
+	static const struct model model = {.name = MODEL, .run = run, .options = options};
 
 	return server_main(argc, argv, &model);
 }

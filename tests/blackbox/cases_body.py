@@ -29,6 +29,28 @@ def chunked_sizes(context):
                 equal(client.response().body, b"Hello, World!", f"{which} reply, {count} chunks of {chunk} bytes")
 
 
+@case("300 clients that send their bodies at the same time", needs="unlimited", alone=True, seconds=0.8)
+def bodies_at_once(context):
+    """More input at once than any server has buffers for: it may take its time, but loses nobody."""
+    body = b"x" * 60000
+    with context.server() as server:
+        clients = [server.client() for _ in range(300)]
+        try:
+            for client in clients:
+                client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 180000\r\n\r\n")
+            for _ in range(3):
+                for client in clients:
+                    client.send(body)
+            for client in clients:
+                client.send(GET)
+            for client in clients:
+                equal(client.response().status, 405, "status of the POST")
+                equal(client.response().body, b"Hello, World!", "reply behind the body")
+        finally:
+            for client in clients:
+                client.close()
+
+
 @case("the reply comes only when the body is there")
 def reply_after_body(context):
     with context.server() as server, server.client() as client:

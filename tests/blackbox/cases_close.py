@@ -180,6 +180,37 @@ def stray_bytes(context):
             client.expect_end()
 
 
+@case("who takes the place of a client that left gets nothing of what was meant for it", needs="multiplex", seconds=0.5)
+def no_cross_talk(context):
+    """The kernel gives a descriptor's number out again at once; late events must not reach the new owner."""
+    leaving = (db_request(3), b"GET /bytes?n=900000 HTTP/1.1\r\nHost: a\r\n\r\n", GET[:9], GET, b"GET /stream?n=9&ms=1 HTTP/1.1\r\nHost: a\r\n\r\n")
+    with context.server() as server:
+        size = 0
+        for _ in range(8):
+            first = [server.client() for _ in range(40)]
+            for index, client in enumerate(first):
+                client.send(leaving[index % len(leaving)])
+            for index, client in enumerate(first):
+                client.reset() if index % 2 else client.close()
+            second = [server.client() for _ in range(40)]
+            try:
+                sizes = range(size, size + len(second))
+                size += len(second)
+                for client, length in zip(second, sizes):
+                    client.send(f"GET /bytes?n={length} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+                for client, length in zip(second, sizes):
+                    equal(len(client.response().body), length, "length of the reply")
+                    client.finish()
+                    client.expect_end()
+            finally:
+                for client in second:
+                    client.close()
+
+
+def db_request(wait_ms):
+    return f"GET /db?ms={wait_ms} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+
+
 def storm(server, rounds):
     """Every way of ending a connection, many times over. One connection at a time."""
     endings = [

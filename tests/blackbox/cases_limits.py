@@ -82,11 +82,14 @@ def max_conns_sending(context):
     max_conns(context, send_first=True)
 
 
-@case("--max-conns 1 serves one after another", needs="refuses")
+@case("--max-conns: every way of leaving gives the place back", needs="refuses", seconds=1)
 def max_conns_one(context):
     with context.server("--max-conns", 1) as server:
-        for _ in range(20):
-            eventually(lambda: serves(server), "the only place")
+        for index in range(120):
+            eventually(lambda: serves(server), f"the only place, after {index} clients")
+            client = server.client()
+            client.send((GET, b"", GET[:9], b"bad\r\n\r\n", b"GET /bytes?n=3000000 HTTP/1.1\r\nHost: a\r\n\r\n")[index % 5])
+            client.reset() if index % 2 else client.close()
 
 
 @case("--max-conns: refused clients that do not leave use up nothing", needs="refuses", seconds=2)

@@ -20,7 +20,7 @@ enum { PATIENT_CONNECTS = 3 }; /* failures of a connect in a row before they are
 
 void client_count_error(struct worker *w, enum error_kind kind)
 {
-	if (w->measuring)
+	if (w->measuring || w->draining)
 		w->result->errors[kind]++;
 	else
 		w->result->early_errors[kind]++;
@@ -59,7 +59,7 @@ void client_check_limit(struct worker *w)
 {
 	uint64_t wanted = w->options->requests;
 
-	if (wanted == 0 || w->over)
+	if (wanted == 0 || w->over || w->draining)
 		return;
 	uint64_t answered = atomic_load(&w->run->answered), failed = atomic_load(&w->run->failed);
 	bool reached = answered >= wanted || failed >= wanted;
@@ -74,29 +74,22 @@ void client_check_limit(struct worker *w)
 	atomic_compare_exchange_strong(&w->run->end_ns, &unset, w->now);
 	atomic_store(&w->run->stop, true);
 	window_end(w, w->now);
+	window_over(w);
 	if (eventfd_write(w->run->go_fd, 1) == -1)
 		abort(); /* cannot happen with an eventfd that nobody reads */
 }
 
 void client_request_failed(struct worker *w, struct client *c, bool timed_out)
 {
-	struct result *r = w->result;
-	uint64_t age_ns = w->now - c->start_ns;
-
 	if (c->silent)
 		return;
-	r->all_failed++;
+	w->result->all_failed++;
+	w->result->failed += w->measuring || w->draining;
 	window_level(w, -1);
-	if (w->measuring) {
-		r->failed++;
-		if (timed_out) {
-			histogram_record(&r->latency, age_ns);
-			if (w->open_loop)
-				histogram_record(&r->intended, w->now - c->intended_ns);
-		} else {
-			r->failed_ns += (double)age_ns;
-		}
-	}
+	if (timed_out)
+		window_odd_life(w, c); /* it took at least that long */
+	else
+		window_failed_life(w, c);
 	if (w->options->requests == 0)
 		return;
 	atomic_fetch_add(&w->run->failed, 1);
@@ -216,7 +209,7 @@ struct client *client_unpark(struct worker *w)
 
 void client_free(struct worker *w, struct client *c)
 {
-	if (!w->running || w->over || c->silent)
+	if (!w->running || w->draining || w->over || c->silent)
 		return;
 	if (!w->open_loop) {
 		if (take_ticket(w))
@@ -236,7 +229,7 @@ void client_free(struct worker *w, struct client *c)
 void client_begin(struct worker *w, struct client *c, uint64_t intended_ns)
 {
 	tick(w); /* the life begins just before the send, not when it was decided on */
-	if (w->over)
+	if (w->draining || w->over)
 		return;
 	c->start_ns = w->now;
 	c->intended_ns = intended_ns == 0 ? w->now : intended_ns;
@@ -297,6 +290,8 @@ void client_lost(struct worker *w, struct client *c)
 	w->result->closed_by_server++;
 	if (c->silent && c->ever_answered) {
 		client_close(c); /* counted as not open; to ask again would not be silent */
+	} else if (w->draining) {
+		client_close(c);
 	} else if (served) {
 		client_close(c);
 		client_connect(w, c);
@@ -311,7 +306,7 @@ static void scan_one(struct worker *w, struct client *c)
 	switch (c->state) {
 	case CLIENT_RESTING:
 		w->dozing = true;
-		if (w->now < c->wake_ns)
+		if (w->now < c->wake_ns || w->draining)
 			return;
 		if (w->options->close && !c->silent) {
 			c->state = CLIENT_CLOSED;
@@ -350,7 +345,7 @@ void client_scan(struct worker *w)
 	for (uint32_t i = 0; i < w->count && !w->over; i++)
 		scan_one(w, &w->clients[i]);
 	/* -n: a failed request gave its ticket back, and a parked client may take it. */
-	while (w->limited && !w->over && atomic_load(&w->run->tickets) > 0 &&
+	while (w->limited && !w->draining && !w->over && atomic_load(&w->run->tickets) > 0 &&
 	       (c = client_unpark(w)) != NULL)
 		client_free(w, c);
 }

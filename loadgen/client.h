@@ -68,7 +68,7 @@ struct worker {
 	char *buffer;
 	const char *request;
 	size_t request_len;
-	bool measuring, over, open_loop;
+	bool measuring, draining, over, open_loop; /* within the window; after it, until over */
 	bool plain; /* closed loop, keep-alive, no -n, no --slow: the next request follows at once
 		     */
 	struct known_answer known;
@@ -101,15 +101,21 @@ struct worker {
 
 /* The clock has reached `boundary`. */
 void window_cross(struct worker *w);
-/* Ends the window at end_ns: counts what is in flight, and everything about the connections. */
+/* Ends the window at end_ns. What is in flight is followed for a while: the worker is draining. */
 void window_end(struct worker *w, uint64_t end_ns);
+/* Ends the run: what is still unanswered is counted with its age at w->now. */
+void window_over(struct worker *w);
+/* A request ended at w->now that was not both begun and ended within the window. */
+void window_odd_life(struct worker *w, const struct client *c);
+/* A request failed at w->now, and its life is in no histogram. */
+void window_failed_life(struct worker *w, const struct client *c);
 /* The number in flight changes by `change` at w->now. */
 void window_level(struct worker *w, int change);
 /* Whether the client has a request in flight that counts. */
 bool window_in_flight(const struct worker *w, const struct client *c);
 
 /* Reads the clock into w->now and notices the window's edges. All readings go through here, so no
- * event is ever counted on the wrong side. After the end w->over holds: stop at once. */
+ * event is ever counted on the wrong side. Once w->over holds: stop at once. */
 static inline void tick(struct worker *w)
 {
 	w->now = clock_ns();

@@ -142,8 +142,12 @@ static void stop_early(struct control *c)
 {
 	if (c->out->interrupted)
 		return;
-	c->out->interrupted = true;
-	atomic_store(&c->run->end_ns, clock_ns());
+	uint64_t now = clock_ns();
+
+	/* A signal after the window only cuts the wait for the last answers. */
+	c->out->interrupted = now < atomic_load(&c->run->end_ns);
+	if (c->out->interrupted)
+		atomic_store(&c->run->end_ns, now);
 	atomic_store(&c->run->stop, true);
 	signal_workers(c->run->go_fd);
 }

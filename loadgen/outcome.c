@@ -20,9 +20,10 @@ static void add_counts(struct result *into, const struct result *r)
 		into->statuses[i] += r->statuses[i];
 	into->bytes_received += r->bytes_received;
 	into->in_flight_at_end += r->in_flight_at_end;
+	into->unanswered += r->unanswered;
 	into->unsent_at_end += r->unsent_at_end;
 	into->busy_ns += r->busy_ns;
-	into->carried_ns += r->carried_ns;
+	into->edge_ns += r->edge_ns;
 	into->failed_ns += r->failed_ns;
 	into->cpu_ns += r->cpu_ns;
 	into->all_begun += r->all_begun;
@@ -59,8 +60,7 @@ void outcome_merge(struct outcome *out, const struct run *run)
 		    (double)r->cpu_ns / (double)r->window_ns > out->busiest_share)
 			out->busiest_share = (double)r->cpu_ns / (double)r->window_ns;
 		/* Every request that was begun has ended in exactly one way. */
-		out->unbalanced +=
-			r->all_begun != r->all_answered + r->all_failed + r->in_flight_at_end;
+		out->unbalanced += r->all_begun != r->all_answered + r->all_failed + r->unanswered;
 	}
 	out->duration_s = (double)sum->window_ns / (double)NS_PER_SECOND;
 	if (!out->has_server)
@@ -81,7 +81,7 @@ void outcome_free(struct outcome *out)
 double outcome_little(const struct outcome *out)
 {
 	const struct result *r = &out->sum;
-	double lives = histogram_bucket_sum(&r->latency) + r->failed_ns - r->carried_ns;
+	double lives = histogram_bucket_sum(&r->latency) + r->failed_ns + r->edge_ns;
 
 	return lives <= 0 || r->busy_ns <= 0 ? 0 : r->busy_ns / lives;
 }

@@ -20,7 +20,7 @@ static void reopen(struct worker *w, struct client *c)
 {
 	w->result->closed_by_server++;
 	client_close(c);
-	if (!c->silent)
+	if (!c->silent && !w->draining)
 		client_connect(w, c);
 }
 
@@ -32,8 +32,12 @@ static inline void record(struct worker *w, struct client *c)
 	r->all_answered++;
 	c->ever_answered = c->served = true;
 	c->failures = 0;
-	if (!w->measuring)
+	if (__builtin_expect(!w->measuring || c->start_ns < w->begin_ns, 0)) {
+		r->answered += w->measuring;
+		c->answered += w->measuring;
+		window_odd_life(w, c);
 		return;
+	}
 	r->answered++;
 	c->answered++;
 	histogram_record(&r->latency, w->now - c->start_ns);

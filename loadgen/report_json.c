@@ -108,14 +108,17 @@ static void counts(FILE *to, const struct outcome *out)
 			comma = ",";
 		}
 	fprintf(to,
-		"},\n\"failed\":%llu,\n\"in_flight_at_end\":%llu,\n\"unsent_at_end\":%llu,\n"
+		"},\n\"failed\":%llu,\n\"in_flight_at_end\":%llu,\n\"unanswered\":%llu,\n\"unsent_"
+		"at_end\":%llu,\n"
 		"\"in_flight_mean\":%.3f,\n\"bytes_received\":%llu,\n",
 		(unsigned long long)r->failed, (unsigned long long)r->in_flight_at_end,
-		(unsigned long long)r->unsent_at_end, outcome_in_flight(out),
-		(unsigned long long)r->bytes_received);
-	fprintf(to, "\"whole_run\":{\"begun\":%llu,\"answered\":%llu,\"failed\":%llu},\n",
+		(unsigned long long)r->unanswered, (unsigned long long)r->unsent_at_end,
+		outcome_in_flight(out), (unsigned long long)r->bytes_received);
+	fprintf(to,
+		"\"whole_run\":{\"begun\":%llu,\"answered\":%llu,\"failed\":%llu,\"unanswered\":%"
+		"llu},\n",
 		(unsigned long long)r->all_begun, (unsigned long long)r->all_answered,
-		(unsigned long long)r->all_failed);
+		(unsigned long long)r->all_failed, (unsigned long long)r->unanswered);
 }
 
 static void server(FILE *to, const struct outcome *out)

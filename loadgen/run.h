@@ -38,21 +38,22 @@ enum { MAX_STATUS = 600, MAX_WORKERS = 64 };
 /*
  * A request's life: begun (just before its first byte is sent; with --close just before
  * the connect), then exactly one of answered (the whole expected response was read), failed,
- * or in flight when the window ended.
+ * or unanswered when the run was over.
  */
 struct result {
 	/* Of the measured window. */
-	struct histogram latency; /* answered, timed out and in flight (with its age), from begun */
-	struct histogram intended; /* the same from the intended time, and those never begun */
+	struct histogram latency; /* of the requests that were begun in it: window.c */
+	struct histogram intended; /* the same from the intended time, and those never sent */
 	struct histogram lag; /* what the generator itself added; see worker.c */
 	uint64_t answered, failed, begun;
 	uint64_t errors[ERROR_KINDS];
 	uint64_t statuses[MAX_STATUS]; /* of answers with another status than the expected one */
 	uint64_t bytes_received;
 	uint64_t in_flight_at_end, unsent_at_end;
+	uint64_t unanswered; /* of those in flight at the end, after some more waiting */
 	double busy_ns; /* the number in flight, integrated over the window: window.c */
-	double carried_ns; /* parts of lives before the window, of requests in flight as it began */
-	double failed_ns; /* lives of failed requests that are not in `latency` */
+	double edge_ns; /* what of other lives lies in the window, less what of these does not */
+	double failed_ns; /* lives, in the window, of failed requests that are not in `latency` */
 	uint64_t window_ns; /* how long the window was for this worker */
 	uint64_t cpu_ns; /* of this worker within it */
 

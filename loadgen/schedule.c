@@ -24,12 +24,14 @@ static void place(struct schedule *s)
 	if (s->limit != 0 && s->index >= s->limit) {
 		s->next_ns = NEVER;
 	} else if (s->poisson) {
-		s->drawn_ns -= log(uniform(&s->random)) * s->gap_ns * (double)s->stride;
+		s->drawn_ns -= log(uniform(&s->random)) * (double)NS_PER_SECOND / s->rate_rps *
+			       (double)s->stride;
 		s->next_ns = s->start_ns + (uint64_t)s->drawn_ns;
 	} else {
 		/* From the index, not from the last entry: rounding errors do not add up. A long
 		 * double's 64 bits hold a nanosecond over centuries. */
-		s->next_ns = s->start_ns + (uint64_t)((long double)s->index * s->gap_ns);
+		s->next_ns = s->start_ns +
+			     (uint64_t)((long double)s->index * NS_PER_SECOND / s->rate_rps);
 	}
 }
 
@@ -40,7 +42,7 @@ void schedule_begin(struct schedule *s, uint64_t start_ns, double rate_rps, unsi
 			       .index = worker,
 			       .stride = workers,
 			       .limit = limit,
-			       .gap_ns = (double)NS_PER_SECOND / rate_rps,
+			       .rate_rps = rate_rps,
 			       .poisson = poisson};
 	/* Never 0, where xorshift stays for ever; and neighbouring seeds must not look alike. */
 	s->random = (seed + worker + 1) * UINT64_C(0x9E3779B97F4A7C15) | 1;

@@ -25,7 +25,7 @@ struct schedule {
 		next_ns; /* of CLOCK_MONOTONIC; next_ns is NEVER when all were handed out */
 	uint64_t index, stride; /* of the entry at next_ns in the whole timetable */
 	uint64_t limit; /* entries of the whole timetable; 0: no limit */
-	double gap_ns; /* between neighbours of the whole timetable */
+	double rate_rps; /* of the whole timetable */
 	double drawn_ns; /* Poisson: next_ns - start_ns, with its fraction */
 	uint64_t random;
 	bool poisson;

@@ -40,6 +40,7 @@ struct opening {
 	uint32_t next; /* the client to open next */
 	uint32_t kick; /* the client to start next, once the run has begun */
 	uint64_t begun_ns, pause_ns, look_ns;
+	uint32_t batch; /* events in the last round */
 	bool reported;
 };
 
@@ -158,6 +159,7 @@ static void take_orders(struct worker *w)
 		uint64_t end_ns = atomic_load(&run->end_ns);
 
 		window_end(w, end_ns < w->now ? end_ns : w->now);
+		window_over(w);
 		return;
 	}
 	if (start_ns == 0 || w->begin_ns != 0)
@@ -177,9 +179,10 @@ static void kick(struct worker *w, struct opening *p)
 {
 	if (!w->running || w->open_loop || w->options->ramp_ns != 0)
 		return;
-	uint32_t last = p->kick + AT_ONCE < w->count ? p->kick + AT_ONCE : w->count;
+	uint32_t some = p->batch > AT_ONCE ? p->batch : AT_ONCE;
+	uint32_t last = some < w->count - p->kick ? p->kick + some : w->count;
 
-	for (; p->kick < last && !w->over; p->kick++) {
+	for (; p->kick < last && !w->draining && !w->over; p->kick++) {
 		struct client *c = &w->clients[p->kick];
 
 		if (!c->silent &&
@@ -191,7 +194,8 @@ static void kick(struct worker *w, struct opening *p)
 /* Sends what the timetable wants by now, while there are free connections. */
 static void send_due(struct worker *w)
 {
-	for (int i = 0; i < AT_ONCE && !w->over && w->schedule.next_ns <= w->now; i++) {
+	for (int i = 0; i < AT_ONCE && !w->draining && !w->over && w->schedule.next_ns <= w->now;
+	     i++) {
 		struct client *c = client_unpark(w);
 
 		if (c == NULL)
@@ -214,9 +218,10 @@ static uint64_t sleep_ns(const struct worker *w, const struct opening *p, uint64
 		wake_ns = p->pause_ns;
 	if (!p->reported && p->next == w->count && p->look_ns < wake_ns)
 		wake_ns = p->look_ns;
-	if (w->parked_count > 0 && w->schedule.next_ns < wake_ns)
+	if (w->parked_count > 0 && !w->draining && w->schedule.next_ns < wake_ns)
 		wake_ns = w->schedule.next_ns;
-	if (w->running && !w->open_loop && p->kick < w->count && w->options->ramp_ns == 0)
+	if (w->running && !w->draining && !w->open_loop && p->kick < w->count &&
+	    w->options->ramp_ns == 0)
 		return 0;
 	return wake_ns > w->now ? wake_ns - w->now : 0;
 }
@@ -237,7 +242,7 @@ static uint64_t scan_pause_ns(const struct worker *w)
 }
 
 /* One round: waits for events and handles them. Returns 0, or -1 if epoll fails. */
-static int wait_and_handle(struct worker *w, uint64_t timeout_ns)
+static int wait_and_handle(struct worker *w, uint64_t timeout_ns, uint32_t *handled)
 {
 	struct epoll_event events[BATCH];
 	struct timespec timeout = timespec_of(timeout_ns);
@@ -258,6 +263,9 @@ static int wait_and_handle(struct worker *w, uint64_t timeout_ns)
 		}
 		reply_event(w, &w->clients[events[i].data.u32], events[i].events);
 	}
+	*handled = n > 0 ? (uint32_t)n : 0;
+	if (w->draining && w->in_flight == 0)
+		window_over(w);
 	if (n > 0 && w->measuring && !w->open_loop)
 		histogram_record(&w->result->lag, w->now - woken_ns);
 	return 0;
@@ -280,7 +288,7 @@ static int loop(struct worker *w)
 			client_scan(w);
 			scan_ns = w->now + scan_pause_ns(w);
 		}
-		if (!w->over && wait_and_handle(w, sleep_ns(w, &p, scan_ns)) == -1)
+		if (!w->over && wait_and_handle(w, sleep_ns(w, &p, scan_ns), &p.batch) == -1)
 			return -1;
 	}
 	return 0;

@@ -1,0 +1,1 @@
+"""What the experiments share; experiments/README.md says which module does what."""

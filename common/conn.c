@@ -384,6 +384,11 @@ void conn_timer(struct conn *c, uint64_t now)
 	}
 }
 
+void conn_delay(struct conn *c, uint64_t now)
+{
+	c->deadline = now + c->reply.delay_ns;
+}
+
 void conn_compute(const struct conn *c)
 {
 	app_compute(c->reply.compute_ns);

@@ -89,6 +89,9 @@ void conn_sent(struct conn *c, size_t n, uint64_t now);
 /* `deadline` has passed: the database answered, or the client is too slow. */
 void conn_timer(struct conn *c, uint64_t now);
 
+/* In WANT_WAIT: the database begins only now (it was busy). Moves the deadline. */
+void conn_delay(struct conn *c, uint64_t now);
+
 /* Burns the CPU time the request asks for. Touches nothing that other calls touch, so another
  * thread may run it; the owner then calls conn_computed(). */
 void conn_compute(const struct conn *c);

@@ -247,8 +247,7 @@ int net_accept(int listener)
 				 SOCK_CLOEXEC | (accept_nonblocking ? SOCK_NONBLOCK : 0));
 
 		if (fd >= 0) {
-			if (net_admit(fd))
-				return fd;
+			return net_admit(fd) ? fd : -1;
 		} else if (!net_accept_failed(listener, errno)) {
 			return -1;
 		}
@@ -274,6 +273,20 @@ void net_close(int fd)
 	count(CONNS_CLOSED, 1);
 	count(SYS_CLOSE, 1);
 	close(fd); /* as above */
+}
+
+void net_hand_over(int fd)
+{
+	atomic_store_explicit(&is_open[fd], 0, memory_order_relaxed);
+	count(SYS_CLOSE, 1);
+	close(fd);
+}
+
+void net_handed_back(bool clean)
+{
+	atomic_fetch_sub(&open_now, 1);
+	if (!clean)
+		count(CONNS_CLOSED, 1);
 }
 
 unsigned long net_descriptors(void)

@@ -47,6 +47,11 @@ void net_refuse(int fd);
 
 void net_close(int fd);
 
+/* A child process has this connection now: closes our copy, and still counts it as open until it is
+ * handed back. `clean`: the child closed it properly; else it is counted as closed here. */
+void net_hand_over(int fd);
+void net_handed_back(bool clean);
+
 /* One more than the highest descriptor a connection can have: the size of a table by descriptor. */
 unsigned long net_descriptors(void);
 

@@ -88,6 +88,11 @@ void stop_install(bool masked)
 	mask(SIG_UNBLOCK);
 }
 
+void stop_wakes_on(int signal_number)
+{
+	handle(signal_number, on_knock);
+}
+
 bool stop_asked(void)
 {
 	return asked;

@@ -23,6 +23,9 @@ void stop_hold(void);
  * stop_wait_mask(). Dies on failure. */
 void stop_install(bool masked);
 
+/* Has one more signal interrupt blocking calls, and do nothing else. */
+void stop_wakes_on(int signal_number);
+
 bool stop_asked(void);
 
 /* When the five seconds are over; NEVER until a stop was asked for. */

@@ -132,17 +132,20 @@ static void advance(struct client *k, uint64_t now)
 	do {
 		looked = c->want == WANT_RECV;
 		got = looked && try_recv(k->fd, c, now);
-		if (c->want == WANT_COMPUTE)
-			block_compute(c); /* while this one computes, everybody else waits */
-		/* Write first; writability is asked for only when the socket is full. */
-		while (c->want == WANT_SEND && (edge || sends++ < SEND_BURST) &&
-		       try_send(k->fd, c, now))
-			if (c->want == WANT_COMPUTE) /* the next request was here already */
+		for (;;) {
+			if (c->want == WANT_COMPUTE) { /* meanwhile everybody else waits */
 				block_compute(c);
+				now = clock_ns();
+			}
+			/* Write first; writability is asked for only when the socket is full. */
+			if (c->want != WANT_SEND || (sends++ == SEND_BURST && !edge) ||
+			    !try_send(k->fd, c, now))
+				break;
+		}
 		if (c->want == WANT_SHUT)
 			try_shut(k->fd, c, now);
 		/* Who is told only once has to look for himself until there is nothing left. */
-	} while (edge && c->want == WANT_RECV && (got || !looked));
+	} while (edge && c->want == WANT_RECV && (got || !looked) && (now = clock_ns()));
 	wait_for(k);
 }
 

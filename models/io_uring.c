@@ -226,8 +226,10 @@ static void advance(struct client *k, uint64_t now)
 		return;
 	}
 	feed_early(k, now);
-	if (c->want == WANT_COMPUTE)
+	if (c->want == WANT_COMPUTE) {
 		block_compute(c); /* while this one computes, everybody else waits */
+		now = clock_ns();
+	}
 	if (c->want == WANT_SHUT) {
 		try_shut(k->fd, c, now);
 		feed_early(k, now);

@@ -19,6 +19,7 @@
  */
 #include <errno.h>
 #include <liburing.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,7 @@ struct client {
 	uint32_t early_len;
 	uint32_t generation;
 	int fd;
+	int sent; /* zero copy: the result, until the bytes are free again */
 	bool receiving, sending; /* what the kernel holds of this client */
 	bool paused; /* told to stop receiving: too much came early */
 	bool ended; /* the client has finished sending */
@@ -70,6 +72,20 @@ static struct timers timers;
 static struct conn_buffer shared;
 static uint32_t generations;
 static bool accept_armed;
+
+/* Switches for the ablation chart: each takes away (or adds) one thing that the modern form is made
+ * of. */
+static unsigned long plain_ring, single_accept, single_recv, submit_each, readiness, sqpoll,
+	zero_copy;
+static const struct model_option options[] = {
+	{"plain-ring", 0, "without SINGLE_ISSUER and DEFER_TASKRUN", &plain_ring, 0, 1},
+	{"single-accept", 0, "ask for each client anew", &single_accept, 0, 1},
+	{"single-recv", 0, "ask for each input anew", &single_recv, 0, 1},
+	{"submit-each", 0, "a system call for each request to the kernel", &submit_each, 0, 1},
+	{"readiness", 0, "only ask who is ready, as with epoll", &readiness, 0, 1},
+	{"sqpoll", 0, "a kernel thread watches the ring", &sqpoll, 0, 1},
+	{"zero-copy", 0, "send without copying", &zero_copy, 0, 1},
+	{0}};
 
 /* ---- asking the kernel ------------------------------------------------------------------------
  */
@@ -93,6 +109,16 @@ static struct io_uring_sqe *next_sqe(void)
 	return sqe;
 }
 
+/* Every request to the kernel ends here. */
+static void ask(struct io_uring_sqe *sqe, uint64_t data)
+{
+	io_uring_sqe_set_data64(sqe, data);
+	if (submit_each) {
+		count(SYS_ENTER, 1);
+		(void)io_uring_submit(&ring); /* what it does not take now, the next wait submits */
+	}
+}
+
 static void ask_accept(int listener)
 {
 	struct io_uring_sqe *sqe = next_sqe();
@@ -100,23 +126,30 @@ static void ask_accept(int listener)
 	/* The kernel wakes one of those who wait, the first in the queue, and a multishot accept
 	 * stays first for ever: workers have to queue up again after each client, or one of them
 	 * would get them all. */
-	if (server_workers() == 1)
+	if (server_workers() == 1 && !single_accept)
 		io_uring_prep_multishot_accept(sqe, listener, NULL, NULL, SOCK_CLOEXEC);
 	else
 		io_uring_prep_accept(sqe, listener, NULL, NULL, SOCK_CLOEXEC);
-	io_uring_sqe_set_data64(sqe, tag(OP_ACCEPT, listener, 0));
 	accept_armed = true;
+	ask(sqe, tag(OP_ACCEPT, listener, 0));
 }
 
 static void ask_recv(struct client *k)
 {
 	struct io_uring_sqe *sqe = next_sqe();
 
-	io_uring_prep_recv_multishot(sqe, k->fd, NULL, 0, 0);
-	sqe->flags |= IOSQE_BUFFER_SELECT;
-	sqe->buf_group = BUFFER_GROUP;
-	io_uring_sqe_set_data64(sqe, tag(OP_RECV, k->fd, k->generation));
+	if (readiness) {
+		io_uring_prep_poll_add(sqe, k->fd, POLLIN);
+	} else {
+		if (single_recv)
+			io_uring_prep_recv(sqe, k->fd, NULL, BUFFER_SIZE, 0);
+		else
+			io_uring_prep_recv_multishot(sqe, k->fd, NULL, 0, 0);
+		sqe->flags |= IOSQE_BUFFER_SELECT;
+		sqe->buf_group = BUFFER_GROUP;
+	}
 	k->receiving = true;
+	ask(sqe, tag(OP_RECV, k->fd, k->generation));
 }
 
 static void ask_send(struct client *k)
@@ -125,9 +158,14 @@ static void ask_send(struct client *k)
 	const char *span;
 	size_t len = conn_data(&k->conn, &span);
 
-	io_uring_prep_send(sqe, k->fd, span, len, MSG_NOSIGNAL);
-	io_uring_sqe_set_data64(sqe, tag(OP_SEND, k->fd, k->generation));
+	if (readiness)
+		io_uring_prep_poll_add(sqe, k->fd, POLLOUT);
+	else if (zero_copy)
+		io_uring_prep_send_zc(sqe, k->fd, span, len, MSG_NOSIGNAL, 0);
+	else
+		io_uring_prep_send(sqe, k->fd, span, len, MSG_NOSIGNAL);
 	k->sending = true;
+	ask(sqe, tag(OP_SEND, k->fd, k->generation));
 }
 
 static void ask_cancel(uint64_t which)
@@ -135,7 +173,7 @@ static void ask_cancel(uint64_t which)
 	struct io_uring_sqe *sqe = next_sqe();
 
 	io_uring_prep_cancel64(sqe, which, 0);
-	io_uring_sqe_set_data64(sqe, tag(OP_CANCEL, 0, 0));
+	ask(sqe, tag(OP_CANCEL, 0, 0));
 }
 
 /* ---- one client -------------------------------------------------------------------------------
@@ -225,6 +263,8 @@ static void advance(struct client *k, uint64_t now)
 		hang_up(k);
 		return;
 	}
+	while (readiness && !k->sending && c->want == WANT_SEND && try_send(k->fd, c, now))
+		;
 	feed_early(k, now);
 	if (c->want == WANT_COMPUTE) {
 		block_compute(c); /* while this one computes, everybody else waits */
@@ -236,7 +276,8 @@ static void advance(struct client *k, uint64_t now)
 	}
 	if (c->want == WANT_SEND && !k->sending)
 		ask_send(k);
-	if (!k->receiving && !k->ended && k->early_len <= EARLY_LIMIT)
+	if (readiness ? c->want == WANT_RECV && !k->receiving
+		      : !k->receiving && !k->ended && k->early_len <= EARLY_LIMIT)
 		ask_recv(k);
 	if (timers_set(&timers, &k->timer, c->deadline) < 0)
 		conn_lost(c);
@@ -282,6 +323,12 @@ static void accepted(int result, bool more, int listener, uint64_t now)
 
 static void received(struct client *k, const struct io_uring_cqe *cqe, uint64_t now)
 {
+	if (readiness) {
+		k->receiving = false;
+		if (!k->closing && k->conn.want == WANT_RECV)
+			try_recv(k->fd, &k->conn, now);
+		return;
+	}
 	if (cqe->res > 0) {
 		const char *bytes =
 			buffers + (size_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT) * BUFFER_SIZE;
@@ -300,9 +347,19 @@ static void received(struct client *k, const struct io_uring_cqe *cqe, uint64_t 
 		k->receiving = k->paused = false;
 }
 
-static void sent(struct client *k, int result, uint64_t now)
+static void sent(struct client *k, const struct io_uring_cqe *cqe, uint64_t now)
 {
+	int result = cqe->res;
+
+	if (cqe->flags & IORING_CQE_F_MORE) { /* zero copy: sent, but the bytes are still in use */
+		k->sent = result;
+		return;
+	}
+	if (cqe->flags & IORING_CQE_F_NOTIF)
+		result = k->sent;
 	k->sending = false;
+	if (readiness)
+		return; /* advance() sends */
 	if (result >= 0)
 		conn_sent(&k->conn, (size_t)result,
 			  now); /* maybe a part: advance() sends the rest */
@@ -325,7 +382,7 @@ static void completed(const struct io_uring_cqe *cqe, int listener, uint64_t now
 			if (op == OP_RECV)
 				received(k, cqe, now);
 			else
-				sent(k, cqe->res, now);
+				sent(k, cqe, now);
 			advance(k, now);
 		}
 	}
@@ -396,9 +453,11 @@ static int open_ring(struct io_uring *r)
 	};
 	int result = -EINVAL;
 
-	for (size_t i = 0; i < sizeof forms / sizeof *forms && result == -EINVAL; i++) {
+	for (size_t i = plain_ring || sqpoll ? 2 : 0;
+	     i < sizeof forms / sizeof *forms && result == -EINVAL; i++) {
 		struct io_uring_params params = {
-			.flags = forms[i] | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL,
+			.flags = forms[i] | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL |
+				 (sqpoll ? IORING_SETUP_SQPOLL : 0),
 			.cq_entries = COMPLETIONS,
 		};
 
@@ -471,8 +530,11 @@ static void run(int listener)
 
 int main(int argc, char **argv)
 {
-	static const struct model model = {
-		.name = MODEL, .run = run, .event_loop = true, .unable = unable};
+	static const struct model model = {.name = MODEL,
+					   .run = run,
+					   .event_loop = true,
+					   .unable = unable,
+					   .options = options};
 
 	return server_main(argc, argv, &model);
 }

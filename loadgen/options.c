@@ -59,13 +59,16 @@ static const char HELP[] =
 
 __attribute__((noreturn, format(printf, 1, 2))) static void usage(const char *format, ...)
 {
+	char line[1024];
 	va_list args;
 
 	va_start(args, format);
-	fputs("loadgen: ", stderr);
-	vfprintf(stderr, format, args);
-	fputs(" (loadgen --help lists the options)\n", stderr);
+	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
+	for (char *c = line; *c != '\0'; c++)
+		if (*c < ' ' || *c == 127)
+			*c = '?'; /* what the user typed must not break the line, or the terminal */
+	fprintf(stderr, "loadgen: %s (loadgen --help lists the options)\n", line);
 	exit(EXIT_USAGE);
 }
 

@@ -257,17 +257,29 @@ void reply_read(struct worker *w, struct client *c, bool hung_up)
 	come_back(w, c);
 }
 
+/* A connection with an error: whether it was made first, and then broken by the server. (All other
+ * bits of the event are set in both cases.) */
+static bool was_made(const struct client *c)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
+		return false;
+	return error == 0 || error == ECONNRESET || error == EPIPE;
+}
+
 /* Events of a client that does not just wait for the first byte of an answer. */
 static void other_event(struct worker *w, struct client *c, uint32_t events)
 {
 	bool hung_up = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
 
 	if (c->state == CLIENT_CONNECTING) {
-		if ((events & (EPOLLHUP | EPOLLERR)) != 0 && (events & EPOLLIN) == 0) {
+		tick(w);
+		if ((events & (EPOLLHUP | EPOLLERR)) != 0 && !was_made(c)) {
 			client_connect_failed(w, c, false);
 			return;
 		}
-		tick(w);
 		if (w->over || (events & EPOLLOUT) == 0)
 			return;
 		client_connected(w, c);

@@ -27,13 +27,16 @@ enum {
 __attribute__((noreturn, format(printf, 2, 3))) static void stop(int status, const char *format,
 								 ...)
 {
+	char line[1024];
 	va_list args;
 
 	va_start(args, format);
-	fputs("loadgen: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
+	for (char *c = line; *c != '\0'; c++)
+		if (*c < ' ' || *c == 127)
+			*c = '?'; /* what the user typed must not break the line, or the terminal */
+	fprintf(stderr, "loadgen: %s\n", line);
 	exit(status);
 }
 

@@ -22,6 +22,12 @@
 #include "../../common/conn.h"
 #include "../../common/stats.h"
 
+/* Where the driver's own memory comes from. */
+#ifndef DRIVE_REALLOC
+#define DRIVE_REALLOC realloc
+#define DRIVE_FREE    free
+#endif
+
 #define GO_ON "HTTP/1.1 100 Continue\r\n\r\n"
 
 enum { STEP_NS = 1000, NO_CUT = SIZE_MAX >> 1 };
@@ -156,7 +162,7 @@ static inline void drive_check(struct drive *d)
 static inline void drive_open(struct drive *d, uint64_t now)
 {
 	*d = (struct drive){.now = now, .send_cut = NO_CUT, .was = WANT_CLOSE};
-	d->shared = malloc(sizeof *d->shared);
+	d->shared = DRIVE_REALLOC(NULL, sizeof *d->shared);
 	REQUIRE(d->shared);
 	d->answered = requests_counted();
 	conn_open(&d->conn, d->shared, now);
@@ -168,8 +174,8 @@ static inline void drive_close(struct drive *d)
 {
 	conn_close(&d->conn);
 	REQUIRE(!d->conn.in && !d->conn.out && d->conn.want == WANT_CLOSE);
-	free(d->shared);
-	free(d->out);
+	DRIVE_FREE(d->shared);
+	DRIVE_FREE(d->out);
 	d->shared = NULL;
 	d->out = NULL;
 }
@@ -212,7 +218,7 @@ static inline void drive_keep(struct drive *d, const char *bytes, size_t len)
 		return;
 	if (d->out_room - d->out_len < len) {
 		d->out_room = 2 * (d->out_len + len);
-		d->out = realloc(d->out, d->out_room);
+		d->out = DRIVE_REALLOC(d->out, d->out_room);
 		REQUIRE(d->out);
 	}
 	memcpy(d->out + d->out_len, bytes, len);

@@ -193,6 +193,25 @@ static void test_database_wait_is_exact(void **state)
 		}
 }
 
+/* A database that was busy begins later, and then takes its whole time. */
+static void test_database_begins_later(void **state)
+{
+	struct drive d;
+
+	(void)state;
+	drive_open(&d, START);
+	drive_recv(&d, GET("/db?ms=7"), strlen(GET("/db?ms=7")));
+	d.now += 3 * SECOND;
+	conn_delay(&d.conn, d.now);
+	drive_check(&d);
+	assert_int_equal(d.conn.want, WANT_WAIT);
+	assert_int_equal(d.conn.deadline, d.now + 7 * MS);
+	drive_run(&d);
+	assert_output(&d, "GET /db", DONE, strlen(DONE));
+	assert_after(&d, STAYS);
+	drive_close(&d);
+}
+
 /* A body delays the database: it starts when the request is complete. */
 static void test_database_waits_for_the_body(void **state)
 {
@@ -290,6 +309,7 @@ int main(void)
 		cmocka_unit_test(test_idle_timeout),
 		cmocka_unit_test(test_reply_nobody_reads),
 		cmocka_unit_test(test_database_wait_is_exact),
+		cmocka_unit_test(test_database_begins_later),
 		cmocka_unit_test(test_database_waits_for_the_body),
 		cmocka_unit_test(test_stream_waits),
 		cmocka_unit_test(test_continue_deadlines),

@@ -13,7 +13,8 @@
 #define DRAIN_NS       (5 * NS_PER_SECOND)
 #define KNOCK_AGAIN_NS (20 * NS_PER_MILLISECOND)
 
-static volatile sig_atomic_t asked;
+static atomic_bool
+	asked; /* lock-free, so a handler may use it; volatile would not do for threads */
 static _Atomic uint64_t deadline = NEVER;
 static timer_t knocker;
 static bool knocking; /* whether there is such a timer */
@@ -22,9 +23,8 @@ static sigset_t wait_mask;
 static void on_stop(int signal_number)
 {
 	(void)signal_number;
-	if (asked)
+	if (atomic_exchange(&asked, true))
 		return;
-	asked = 1;
 	atomic_store(&deadline, clock_ns() + DRAIN_NS);
 	if (knocking) {
 		struct itimerspec every = {.it_value = timespec_of(KNOCK_AGAIN_NS),

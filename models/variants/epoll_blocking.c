@@ -135,6 +135,11 @@ static void advance(struct client *k, uint64_t now)
 		looked = c->want == WANT_RECV;
 		got = looked && try_recv(k->fd, c, now);
 		for (;;) {
+			while (c->want == WANT_WAIT) {
+				conn_delay(c, clock_ns()); /* the call is made now, ... */
+				block_wait(c); /* ... and this is THE MISTAKE: nobody else runs */
+				now = clock_ns();
+			}
 			if (c->want == WANT_COMPUTE) { /* meanwhile everybody else waits */
 				block_compute(c);
 				now = clock_ns();

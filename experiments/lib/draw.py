@@ -45,9 +45,9 @@ class Panel:
         self.tables, self.commands, self.ends, self.hover = {}, [], [], []
         self.series, self.references, self.publisheds, self.limits = [], [], [], []
 
-    def line(self, model, points, label=None, unit=text.figure):
+    def line(self, model, points, label=None, unit=text.figure, at=text.count):
         """A model's line through [(x, Cell)], named where it ends (unless `label` is ""); `unit` makes a
-        value readable."""
+        value readable, `at` an x."""
         points = [(x, cell) for x, cell in points if not self.ylog or cell.median > 0]
         if not points:
             return
@@ -59,7 +59,7 @@ class Panel:
             spread = f" ({unit(cell.least)} to {unit(cell.greatest)})" if cell.runs > 1 else ""
             doubt = "" if cell.valid else ", not a valid run"
             self.hover.append((x, cell.median,
-                               f"{model} at {text.count(x)}: {unit(cell.median)}{spread}{doubt}"))
+                               f"{model} at {at(x)}: {unit(cell.median)}{spread}{doubt}"))
         if label != "":
             x, cell = points[-1]
             self.ends.append((x, cell.median, label or model, models.COLOUR[model]))

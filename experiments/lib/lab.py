@@ -102,11 +102,9 @@ class Lab:
         The row has the labels and every figure of the generator's JSON, nested keys joined by "_".
         `limit`: seconds after which something must be wrong.
         """
-        argv = [os.path.join(self.build, "loadgen"), *self._pinned(GENERATOR_CPU),
-                "--server-pid", str(server.pid), "--json", "-", *map(str, options),
-                server.url + path]
         try:
-            figures = flatten(json.loads(self._output(argv, limit)))
+            with self.generating(server, path, *options, limit=limit) as figures:
+                figures = flatten(figures())
         except (Broken, ValueError) as reason:
             self.failed(server.model, f"loadgen: {reason}", **labels)
             return None
@@ -115,21 +113,47 @@ class Lab:
         self.rows.add(row)
         return row
 
+    @contextlib.contextmanager
+    def generating(self, server, path, *options, limit=60.0):
+        """A generator that runs beside whatever the with statement does, such as another one.
+
+        Yields a function that waits for its end and returns its JSON as it is, lists and all, without adding
+        a row. It raises Broken; ValueError where that is no JSON.
+        """
+        with tempfile.TemporaryFile() as errors:
+            argv = self._generator(server, path, options)
+            child = processes.start(argv, stdout=subprocess.PIPE, stderr=errors,
+                                    stdin=subprocess.DEVNULL)
+            try:
+                yield lambda: json.loads(self._said(child, argv, errors, limit))
+            finally:
+                processes.end(child, 1.0)
+
+    def _generator(self, server, path, options):
+        return [os.path.join(self.build, "loadgen"), *self._pinned(GENERATOR_CPU),
+                "--server-pid", str(server.pid), "--json", "-", *map(str, options),
+                server.url + path]
+
     def output(self, *argv, limit=60.0):
         """What a program of the build directory prints, such as a micro-benchmark. Raises Broken."""
         return self._output([os.path.join(self.build, argv[0]), *map(str, argv[1:])], limit)
 
-    @staticmethod
-    def _output(argv, limit):
+    def _output(self, argv, limit):
         with tempfile.TemporaryFile() as errors:
             child = processes.start(argv, stdout=subprocess.PIPE, stderr=errors,
                                     stdin=subprocess.DEVNULL)
             try:
-                said, _ = child.communicate(timeout=limit)
-            except subprocess.TimeoutExpired:
-                raise Broken(f"{os.path.basename(argv[0])} was not done after {limit:.0f} s") from None
+                return self._said(child, argv, errors, limit)
             finally:
                 processes.end(child, 1.0)
-            if not said:
-                raise Broken(processes.last_line(errors) or f"exit status {child.returncode}")
-            return said.decode()
+
+    @staticmethod
+    def _said(child, argv, errors, limit):
+        """All that a child prints, once it has ended. Raises Broken."""
+        try:
+            said, _ = child.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            raise Broken(f"{os.path.basename(argv[0])} was not done after {limit:.0f} s") from None
+        if not said:
+            raise Broken(processes.last_line(errors) or f"exit status {child.returncode}")
+        return said.decode()

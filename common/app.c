@@ -26,8 +26,7 @@ static const char HELLO[] = "Hello, World!";
 static const char DONE[] = "{\"answer\":42}\n"; /* what the database or the computation found */
 static const char STREAM_END[] = "0\r\n\r\n";
 
-/* ---- statuses ---------------------------------------------------------------------------------
- */
+/* ---- statuses ---- */
 
 #define STATUS(code, reason)                                        \
 	{                                                           \
@@ -67,8 +66,7 @@ unsigned app_status_index(int status)
 	return i;
 }
 
-/* ---- parameters -------------------------------------------------------------------------------
- */
+/* ---- parameters ---- */
 
 /*
  * Reads a decimal number that fills the text, "10" or "2.5", in `unit`s, into *value.
@@ -122,8 +120,7 @@ static bool parameter(struct http_text query, char name0, char name1, uint64_t u
 	return true;
 }
 
-/* ---- routes -----------------------------------------------------------------------------------
- */
+/* ---- routes ---- */
 
 static bool path_is(const struct http_request *req, const char *path, size_t len)
 {
@@ -194,8 +191,7 @@ void app_refuse(int status, struct reply *out)
 	status_reply(status, out);
 }
 
-/* ---- bytes ------------------------------------------------------------------------------------
- */
+/* ---- bytes ---- */
 
 static char *put(char *to, const char *text, size_t len)
 {

@@ -81,8 +81,7 @@ void conn_lost(struct conn *c)
 	give_up(c);
 }
 
-/* ---- sending ----------------------------------------------------------------------------------
- */
+/* ---- sending ---- */
 
 static void start_sending(struct conn *c, uint64_t now)
 {
@@ -150,8 +149,7 @@ static void refuse(struct conn *c, int status, uint64_t now)
 	begin_reply(c, now);
 }
 
-/* ---- receiving --------------------------------------------------------------------------------
- */
+/* ---- receiving ---- */
 
 /* The head at buf[0..len) is understood; what follows it are the body and further requests. */
 static void understood(struct conn *c, const struct http_request *req, bool more, uint64_t now)
@@ -312,8 +310,7 @@ void conn_recvd(struct conn *c, size_t n, uint64_t now)
 		drop(&c->in);
 }
 
-/* ---- what the model reports -------------------------------------------------------------------
- */
+/* ---- what the model reports ---- */
 
 size_t conn_data(struct conn *c, const char **span)
 {

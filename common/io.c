@@ -12,8 +12,7 @@
 #include "stats.h"
 #include "stop.h"
 
-/* ---- block ------------------------------------------------------------------------------------
- */
+/* ---- block ---- */
 
 /* How far the socket's own time-out may reach beyond a deadline before it is set anew. */
 #define SLACK_NS (50 * NS_PER_MILLISECOND)
@@ -147,8 +146,7 @@ void block_shut(struct blocking_socket *s, struct conn *c)
 	try_shut(s->fd, c, clock_ns()); /* it never sleeps */
 }
 
-/* ---- try --------------------------------------------------------------------------------------
- */
+/* ---- try ---- */
 
 /* After a call that failed: not ready is no failure, it will be reported when it is. */
 static void lost_unless_not_ready(struct conn *c)

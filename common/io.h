@@ -14,8 +14,7 @@
 
 #include "conn.h"
 
-/* ---- block: sleeps until the step is done, or the connection's deadline has passed -------------
- */
+/* ---- block: sleeps until the step is done, or the connection's deadline has passed ---- */
 
 struct blocking_socket {
 	int fd;
@@ -33,8 +32,7 @@ void block_shut(struct blocking_socket *s, struct conn *c);
  * calls. Returns 0, or -1 with errno. */
 int block_timeouts(int listener, uint64_t timeout_ns);
 
-/* ---- try: never sleeps; what cannot be done now is left as it is -------------------------------
- */
+/* ---- try: never sleeps; what cannot be done now is left as it is ---- */
 
 /* True: something came, and there may be more. False: nothing there (or lost, or the end). */
 bool try_recv(int fd, struct conn *c, uint64_t now);

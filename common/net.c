@@ -35,8 +35,7 @@ static int reserve = -1; /* a descriptor to give up when there is no other */
 static char refusal[APP_MAX_HEAD + APP_MAX_TEXT];
 static size_t refusal_len;
 
-/* ---- before the accept loop -------------------------------------------------------------------
- */
+/* ---- before the accept loop ---- */
 
 unsigned long net_raise_descriptor_limit(void)
 {
@@ -159,8 +158,7 @@ void net_init(unsigned long max_conns, bool nonblocking)
 	refusal_len = app_render(&reply, refusal);
 }
 
-/* ---- accepting --------------------------------------------------------------------------------
- */
+/* ---- accepting ---- */
 
 /* Says 503 and closes, at once: nothing here may wait. The client's request, if it has come
  * already, is read, since closing over unread bytes resets the connection and may destroy the

@@ -50,8 +50,7 @@ void die(int status, const char *format, ...)
 	exit(status);
 }
 
-/* ---- options ----------------------------------------------------------------------------------
- */
+/* ---- options ---- */
 
 enum { OPTIONS_COMMON = 12, OPTIONS_MAX = 24, MODEL_OPTION = 1000 };
 
@@ -201,8 +200,7 @@ static void parse_options(int argc, char **argv, const struct model *model)
 		die(EXIT_USAGE, "%s is not an option; see --help", argv[optind]);
 }
 
-/* ---- start and stop ---------------------------------------------------------------------------
- */
+/* ---- start and stop ---- */
 
 static void pin(long cpu)
 {

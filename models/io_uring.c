@@ -87,8 +87,7 @@ static const struct model_option options[] = {
 	{"zero-copy", 0, "send without copying", &zero_copy, 0, 1},
 	{0}};
 
-/* ---- asking the kernel ------------------------------------------------------------------------
- */
+/* ---- asking the kernel ---- */
 
 /* user_data: descriptor, generation and operation in 32 + 24 + 8 bits. */
 static uint64_t tag(enum op op, int fd, uint32_t generation)
@@ -100,8 +99,8 @@ static struct io_uring_sqe *next_sqe(void)
 {
 	struct io_uring_sqe *sqe;
 
-	while (!(sqe = io_uring_get_sqe(
-			 &ring))) { /* the ring is full: the kernel takes what is there */
+	/* When the ring is full, the kernel takes what is in it. */
+	while (!(sqe = io_uring_get_sqe(&ring))) {
 		count(SYS_ENTER, 1);
 		if (io_uring_submit(&ring) < 0)
 			net_pause();
@@ -176,8 +175,7 @@ static void ask_cancel(uint64_t which)
 	ask(sqe, tag(OP_CANCEL, 0, 0));
 }
 
-/* ---- one client -------------------------------------------------------------------------------
- */
+/* ---- one client ---- */
 
 /* Closes when the kernel holds nothing of this client any more; until then, sees to it that it lets
  * go. */
@@ -185,9 +183,7 @@ static void hang_up(struct client *k)
 {
 	if (!k->closing && (k->receiving || k->sending)) {
 		count(SYS_SHUTDOWN, 1);
-		(void)shutdown(
-			k->fd,
-			SHUT_RDWR); /* fails when the client is gone: then it lets go anyway */
+		(void)shutdown(k->fd, SHUT_RDWR); /* no client any more: it lets go by itself */
 	}
 	k->closing = true;
 	timers_cancel(&timers, &k->timer);
@@ -276,8 +272,8 @@ static void advance(struct client *k, uint64_t now)
 	}
 	if (c->want == WANT_SEND && !k->sending)
 		ask_send(k);
-	if (readiness ? c->want == WANT_RECV && !k->receiving
-		      : !k->receiving && !k->ended && k->early_len <= EARLY_LIMIT)
+	if (!k->receiving && !k->ended && k->early_len <= EARLY_LIMIT && c->want != WANT_CLOSE &&
+	    (!readiness || c->want == WANT_RECV))
 		ask_recv(k);
 	if (timers_set(&timers, &k->timer, c->deadline) < 0)
 		conn_lost(c);
@@ -285,8 +281,7 @@ static void advance(struct client *k, uint64_t now)
 		hang_up(k);
 }
 
-/* ---- what the kernel has done -----------------------------------------------------------------
- */
+/* ---- what the kernel has done ---- */
 
 static void give_back(unsigned buffer)
 {
@@ -390,8 +385,7 @@ static void completed(const struct io_uring_cqe *cqe, int listener, uint64_t now
 		give_back(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
 }
 
-/* ---- the loop ---------------------------------------------------------------------------------
- */
+/* ---- the loop ---- */
 
 /* Submits what has gathered and sleeps until something is done, until `deadline`, or until a signal
  * comes. */
@@ -440,8 +434,7 @@ static void fire_timers(uint64_t now)
 	}
 }
 
-/* ---- the rings --------------------------------------------------------------------------------
- */
+/* ---- the rings ---- */
 
 /* Opens the ring in the best form this kernel has. Returns 0 or -errno. */
 static int open_ring(struct io_uring *r)

@@ -60,15 +60,16 @@ class Lab:
     # Processes.
 
     @contextlib.contextmanager
-    def server(self, model, *options, **labels):
-        """A fresh server on its own core for the length of a with statement; gone when that ends.
+    def server(self, model, *options, pinned=True, **labels):
+        """A fresh server on its own core (on all of them unless `pinned`) for the length of a with statement;
+        gone when that ends.
 
         Yields None, with a row that says why (and has the labels), when it could not be started.
         """
         server = None
         if model not in self._missing:
             try:
-                server = self._start(model, options)
+                server = self._start(model, options, pinned)
             except Unavailable as reason:
                 self._missing.add(model)
                 self._say(f"{model}: n/a: {reason}")
@@ -87,10 +88,10 @@ class Lab:
             except Broken as reason:
                 self.failed(model, str(reason), **labels)
 
-    def _start(self, model, options):
+    def _start(self, model, options, pinned):
         port = self._ports.take()
-        argv = [os.path.join(self.build, model), "--port", str(port), *self._pinned(SERVER_CPU),
-                *map(str, options)]
+        core = self._pinned(SERVER_CPU) if pinned else []
+        argv = [os.path.join(self.build, model), "--port", str(port), *core, *map(str, options)]
         return processes.Server(model, argv, port)
 
     def _pinned(self, core):

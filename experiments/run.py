@@ -124,9 +124,12 @@ def built(name, build):
     return os.access(os.path.join(build, name), os.X_OK)
 
 
-def models_of(module, asked, build):
+def models_of(module, asked, mode, build):
     """The models to measure in an experiment: those it wants, where built, in the fixed order."""
-    wanted = list(getattr(module, "MODELS", models.SIX)) + list(getattr(module, "VARIANTS", []))
+    variants = getattr(module, "VARIANTS", {})
+    wanted = list(getattr(module, "MODELS", models.SIX)) + list(variants.get(mode, []))
+    if asked is not None:  # asking for a variant by name has it measured in any mode
+        wanted += [name for names in variants.values() for name in names]
     return [name for name in models.ALL if name in wanted and (asked is None or name in asked)
             and built(name, build)]
 
@@ -179,7 +182,8 @@ def measure(plan, options, asked, build, command):
     for module in plan:
         own = tsv.Rows(os.path.join(options.out, f"{module.NAME}.tsv"), {
             "experiment": module.NAME, **facts, "complete": "no"})
-        lab = Lab(options.mode, models_of(module, asked, build), build, ports, own, progress, say)
+        lab = Lab(options.mode, models_of(module, asked, options.mode, build), build, ports, own,
+                  progress, say)
         progress.begin(module.NAME)
         began = time.monotonic()
         try:

@@ -3,7 +3,7 @@ load LIB."/style.gp"
 eval "set xtics ".PLAIN_TICS
 set ytics 0, 20, 100
 set format y "%.0f %%"
-set xlabel "clients, C" offset 0, 0.4
+set xlabel "clients, C" offset 0, RISE
 set multiplot
 set label 1 "connections kept alive" at graph 0, graph 1.05 left font bold(14)
 PANEL = "kept"

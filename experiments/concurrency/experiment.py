@@ -13,36 +13,47 @@ QUESTION = "How do throughput and tail grow with clients?"
 DELAY_S = 0.010
 POOL = 100
 SETUP = f"""The server's database takes D = {DELAY_S * 1000:.0f} ms a request. C clients each send a
-request, wait for the answer and at once send the next. Twice: with connections kept alive, and with a new
-connection for each request, closed by the client first. The server has one core, the generator another.
-Models take turns within each repeat, each run with a fresh server."""
-PREDICTION = """Whoever waits for one request at a time answers 1/D = 100 a second, however many ask. Whoever
-waits for all of them answers C/D (Little's law: each client comes round once every D) until the CPU has no
-time left, at mu requests a second. From there on the wait is C/mu: with mu = 40,000 and C = 10,000 that is
-250 ms, for every model. An event loop does not abolish queueing, it only moves its beginning to C = mu x D."""
-HOW_TO_READ = """Both axes are logarithmic, so C/D is a straight line and all who follow it are equally good:
-the wait is free. Where a model leaves the line, its CPU is used up: the height is mu. In the latency charts
-the same point is where the flat line (everyone waits D and no more) turns into a slope (everyone waits for
-everyone). Throughput alone can hide the worst: with kept connections blocking answers its one client
-at full speed, and nobody else ever. The chart of who is answered shows that.
+request, wait for the answer and at once send the next. Twice: with connections kept alive, and with a
+new connection for each request, closed by the client first. The server has one core, the generator
+another. Models take turns within each repeat, each run with a fresh server."""
+PREDICTION = """Whoever waits for one request at a time answers 1/D = 100 a second, however many ask.
+Whoever waits for all of them answers C/D (Little's law: each client comes round once every D) until the
+CPU has no time left, at mu requests a second. From there on the wait is C/mu: with mu = 40,000 and C =
+10,000 that is 250 ms, for every model. An event loop does not abolish queueing, it only moves its
+beginning to C = mu x D."""
+HOW_TO_READ = """Both axes are logarithmic, so C/D is a straight line and all who follow it are equally
+good: the wait is free. Where a model leaves the line, its CPU is used up: the height is mu. In the
+latency charts the same point is where the flat line (everyone waits D and no more) turns into a slope
+(everyone waits for everyone). Throughput alone can hide the worst: with kept connections blocking
+answers its one client at full speed, and nobody else ever. The chart of who is answered shows that.
 
-A hollow mark is a run that broke a rule of measurement (connections that could not be opened, errors, a generator
-at its own limit, or figures that miss Little's law C = X W by over 2 %): it was measured, but it does not mean
-what the axis says."""
-SECONDS = {"quick": 20, "default": 90, "full": 900}
+A hollow mark is a run that broke a rule of measurement (connections that could not be opened, errors, a
+generator at its own limit, or figures that miss Little's law C = X W by over 2 %): it was measured, but
+it does not mean what the axis says."""
+SECONDS = {"quick": 26, "default": 150, "full": 3600}
 DESCRIPTORS = {"quick": 10200, "default": 10200, "full": 15200}
 NEEDS = ["loadgen"]
-VARIANTS = ["thread_pool"]
+VARIANTS = {"quick": [], "default": ["thread_pool"], "full": ["thread_pool"]}
 OPTIONS = {"thread_pool": ["--threads", str(POOL)]}
 
-CLIENTS = {"quick": [1, 10, 100, 1000, 10000],
-           "default": [1, 10, 100, 300, 1000, 3000, 10000],
-           "full": [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 15000]}
-# Seconds measured and of warming up, at so many clients: enough for each client to be answered several
-# times even where the CPU is the limit.
-LENGTHS = {"quick": lambda clients: (0.15, 0.05) if clients < 1000 else (0.4, 0.3),
-           "default": lambda clients: (0.3, 0.1) if clients < 1000 else (0.7, 0.5),
-           "full": lambda clients: (5.0, 2.0)}
+EVERY = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 15000]
+CLIENTS = {"quick": {"kept": [1, 100, 1000, 10000], "close": [1, 100, 1000]},
+           "default": {"kept": [1, 10, 100, 300, 1000, 10000], "close": [1, 10, 100, 300, 1000, 10000]},
+           "full": {"kept": EVERY, "close": EVERY}}
+
+
+def lengths(mode, clients):
+    """Seconds measured and seconds of warming up: enough for each client to be answered several times
+    even where the CPU is the limit."""
+    if mode == "full":
+        return 2.0, 1.0
+    if clients >= 5000:
+        return 0.5, 0.4
+    if clients >= 1000:
+        return 0.25, 0.15
+    return (0.1, 0.04) if mode == "quick" else (0.15, 0.06)
+
+
 # Connections a second that are opened at the start: all at once would overrun the listen queue, and who is
 # turned away there asks again only after a second.
 RAMP_RATE = 20000
@@ -55,7 +66,8 @@ LIMITS = {"select": (1024, "select: 1,024 descriptors")}
 
 def measure(lab):
     plan = [(repeat, policy, clients) for repeat in range(1, lab.repeats + 1)
-            for policy in POLICIES for clients in CLIENTS[lab.mode]]
+            for policy in POLICIES for clients in CLIENTS[lab.mode][policy]
+            if repeat == 1 or lab.mode != "quick" or clients <= 1000]
     lab.plan(sum(weight(lab, clients) for _, _, clients in plan) * len(lab.models))
     for repeat, policy, clients in plan:
         for model in lab.in_turn(repeat - 1):
@@ -66,12 +78,12 @@ def measure(lab):
 
 def weight(lab, clients):
     """About how long a run takes, for the estimate of the time left."""
-    return sum(LENGTHS[lab.mode](clients)) + 0.15 + 3 * clients / RAMP_RATE
+    return sum(lengths(lab.mode, clients)) + 0.15 + 3 * clients / RAMP_RATE
 
 
 def one_run(lab, model, policy, clients, repeat):
     labels = {"policy": policy, "clients": clients, "repeat": repeat}
-    seconds, warmup = LENGTHS[lab.mode](clients)
+    seconds, warmup = lengths(lab.mode, clients)
     with lab.server(model, "--db-delay", DELAY_S * 1000, *OPTIONS.get(model, []), **labels) as server:
         if server:
             lab.generate(server, "/db", "-c", clients, "-d", seconds, "--warmup", warmup,
@@ -219,7 +231,7 @@ def throughput(policy):
         if not some:
             return None
         most = clients_axis(some)[1]
-        panel = Panel("x", (0.095, 0.865, 0.24, 0.875), clients_axis(some), (30, 200000))
+        panel = Panel("x", (0.095, 0.865, 0.24, 0.835), clients_axis(some), (30, 200000))
         top = min(most, 200000 * DELAY_S)
         panel.reference([(0.8, 0.8 / DELAY_S), (top, top / DELAY_S)], "C/D: all wait at once",
                         (600, 80000), "right")
@@ -241,7 +253,7 @@ def mark_limit(panel, model, points, most):
     at, words = LIMITS[model]
     below = [(x, cell.median) for x, cell in points if x <= at]
     if below:
-        panel.limit(model, at, below[-1][1], words, "left", -1.3)
+        panel.limit(model, at, below[-1][1], words, (1150, 2500))
 
 
 def absent(panel, rows, at):
@@ -302,27 +314,28 @@ def answered(rows, facts):
                        unit=lambda share: f"{share:.3g} % answered")
         panels.append(panel)
     return Drawing(f"D = {DELAY_S * 1000:.0f} ms; runs of "
-                   f"{LENGTHS.get(facts.get('mode'), LENGTHS['default'])(10000)[0]:g} s", panels)
+                   f"{sum(lengths(facts.get('mode'), 10000)):g} s and more", panels)
 
 
 HOLLOW = "Hollow: not a valid run."
 CHARTS = [
     Chart(f"concurrency-throughput-{policy}", "throughput.gp", f"{QUESTION} {title}",
-          "A point is the median of the repeats, its bar their spread. Look for who stays on the line C/D (the "
-          "wait is free) and where each leaves it: there its one core is used up. " + HOLLOW,
+          "A point is the median of the repeats, its bar their spread. Look for who stays on the line "
+          "C/D (the wait is free) and where each leaves it: there its one core is used up. " + HOLLOW,
           throughput(policy))
     for policy, title in (("kept", "(kept alive)"), ("close", "(new connections)"))
 ] + [
     Chart(f"concurrency-latency-{policy}", "latency.gp", f"What do clients wait? ({words})",
-          "A point is the median of the repeats, its bar their spread. Flat: nobody waits but for the database. "
-          "Rising along C/mu (dotted): everyone waits for everyone, in every model. " + HOLLOW + extra,
+          "A point is the median of the repeats, its bar their spread. Flat: nobody waits but for the "
+          "database. Rising along C/mu (dotted): everyone waits for everyone, in every model. "
+          + HOLLOW + extra,
           latency(policy))
     for policy, words, extra in (
         ("kept", "kept alive", " Grey rings: others' figures (Rathour 2026)."),
         ("close", "new connections", " Grey rings: others' figures (Rathour 2026)."))
 ] + [
     Chart("concurrency-answered", "answered.gp", "Who is ever answered?",
-          "A point is the share of connections that had at least one answer during the run. Throughput hides this: "
-          "a server can be busy with one client and let all others wait for ever. " + HOLLOW,
+          "A point is the share of connections that had at least one answer during the run. Throughput "
+          "hides this: a server can be busy with one client and let all others wait for ever. " + HOLLOW,
           answered),
 ]

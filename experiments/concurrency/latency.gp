@@ -2,7 +2,7 @@
 load LIB."/style.gp"
 eval "set xtics ".PLAIN_TICS
 eval "set ytics ".PLAIN_TICS
-set xlabel "clients, C" offset 0, 0.4
+set xlabel "clients, C" offset 0, RISE
 set multiplot
 set label 1 "median, ms" at graph 0, graph 1.05 left font bold(14)
 PANEL = "p50"

@@ -78,10 +78,13 @@ class Panel:
         self.tables[f"published-{name}"] = points
         self.write(label, at, "#6B7280", align)
 
-    def limit(self, model, x, y, label, align="left", above=1.0):
-        """Where a model can go no further: a cross and a word, `above` lines over it."""
-        self.limits.append((x, y, models.COLOUR[model]))
-        self.write(label, (x, y), models.COLOUR[model], align, above)
+    def limit(self, model, x, y, label, at, align="left"):
+        """Where a model can go no further: a cross, and a word at the free place `at`, joined by a line."""
+        colour = models.COLOUR[model]
+        self.limits.append((x, y, colour))
+        self.commands.append(f"set arrow from {x:.9g},{y:.9g} to {at[0]:.9g},{at[1]:.9g} nohead lw 1 "
+                             f"lc rgb '{colour}' back")
+        self.write(label, at, colour, align, -0.6)
 
     def write(self, label, at, colour, align="left", above=0.0):
         self.commands.append(
@@ -225,6 +228,7 @@ def _tidy(path, chart):
     svg = re.sub(r"url\(#(\w+)\)", rf"url(#{chart.name}-\1)", svg)
     svg = re.sub(r"""<g onmousemove="gnuplot_svg\.showHypertext\(evt,'(.*?)'\)"[^>]*><title> </title>""",
                  r'<g class="value"><title>\1</title>', svg)
+    svg = svg.replace("stroke-width='0.148'", "stroke-width='0.33'")  # hollow marks, seen from afar
     svg = re.sub(r"<title>\w+</title>\n<desc>[^<]*</desc>",
                  f"<title>{text.escape(chart.title)}</title>\n"
                  f"<desc>{text.escape(chart.caption)}</desc>", svg, count=1)

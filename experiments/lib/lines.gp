@@ -27,7 +27,8 @@ hollow(y, valid) = valid == 0 ? y : NaN
 rgb(hex) = int("0x".substr(hex, 2, 7))
 
 # Where lines coincide, the earlier ones show from under the later: they are a little larger.
-place(m) = words(substr(" ".value(PANEL."_series")." ", 1, strstrt(" ".value(PANEL."_series")." ", " ".m." ")))
+series = " ".value(PANEL."_series")." "
+place(m) = words(substr(series, 1, strstrt(series, " ".m." ")))
 width(m) = 5.4 - 0.55 * place(m)
 large(m) = P * (2.5 - 0.2 * place(m))
 

@@ -44,7 +44,8 @@ if (KIND eq "svg") {
 	set terminal pngcairo size 1280,720 enhanced font plain(14) background "#FFFFFF"
 }
 set output OUT
-P = KIND eq "svg" ? 0.6 : 1.0 # makes a point of the same size in both
+P = KIND eq "svg" ? 0.47 : 1.0     # makes points of the same size in both,
+RISE = KIND eq "svg" ? 0.55 : 0.35 # and the name of the x axis as near to it
 set encoding utf8
 
 set label 9001 TITLE at screen 0.018, 0.955 font bold(20) tc rgb INK noenhanced
@@ -56,6 +57,8 @@ set border 3 lc rgb FAINT
 set tics nomirror out scale 0.6, 0.3 tc rgb INK
 set grid xtics ytics lc rgb RULE lw 1 dt 1, lc rgb RULE lw 1 dt 1
 set errorbars 0.6
+
+thousands(x) = x < 1000 ? sprintf("%.0f", x) : sprintf("%d,%03d", int(x) / 1000, int(x) % 1000)
 
 # Axes of powers of ten, in plain numbers.
 PLAIN_TICS = '("0.001" 0.001, "0.01" 0.01, "0.1" 0.1, "1" 1, "10" 10, "100" 100, "1,000" 1000, '.\

@@ -15,21 +15,24 @@ from lib.report import Findings, Prediction, Table
 
 ORDER = 60
 QUESTION = "What does one connection cost?"
-SETUP = """A client opens connections, asks for / once on each, and keeps them open in silence: 250, 500, 1,000,
-2,500, 5,000 and 10,000 of them on the same server. At each level, after a pause, the lab reads the server's proportional
-set size (Pss), page tables (VmPTE) and threads from /proc, and the kernel's slab caches of sockets
-(TCP, sock_inode_cache, filp, dentry) from /proc/slabinfo. Client and server are on one machine, so each
-connection has two ends there, and the sockets' slope is halved. Where /proc/slabinfo cannot be read (it needs
-root), the fall of MemAvailable takes its place, less what is counted otherwise."""
-PREDICTION = """The kernel needs about 3.6 KB for a TCP socket, whoever holds it (the objects' sizes: 2,368 for the
-socket, 832 for its inode, 192 each for the file and its name: 3,584 B, and what is lost between objects). An event
-loop needs a struct beside it and no buffer: at most 250 B, nginx's published line (10,000 idle connections in
-2.5 MB). A thread needs a stack: 8 to 16 KB of it touched, 16 KB in the kernel, and the page tables to find them."""
-HOW_TO_READ = """The bars are slopes: the cost of one more connection, from a straight line through all levels by least
-squares, so that what the server needs anyway does not count. User memory is what a program can save by
-design; the socket is what it cannot. nginx's line counts user memory alone, which flatters everyone: count
-the kernel, and an event loop's connection costs about as much as its socket, a thread's several times that. But
-note what it does not cost: a thread's stack is 8 MB of address space, not of memory."""
+SETUP = """A client opens connections, asks for / once on each, and keeps them open in silence: 250,
+500, 1,000, 2,500, 5,000 and 10,000 of them on the same server. At each level, after a pause, the lab
+reads the server's proportional set size (Pss), page tables (VmPTE) and threads from /proc, and the
+kernel's slab caches of sockets (TCP, sock_inode_cache, filp, dentry) from /proc/slabinfo. Client and
+server are on one machine, so each connection has two ends there, and the sockets' slope is halved.
+Where /proc/slabinfo cannot be read (it needs root), the fall of MemAvailable takes its place, less what
+is counted otherwise."""
+PREDICTION = """The kernel needs about 3.6 KB for a TCP socket, whoever holds it (the objects' sizes:
+2,368 for the socket, 832 for its inode, 192 each for the file and its name: 3,584 B, and what is lost
+between objects). An event loop needs a struct beside it and no buffer: at most 250 B, nginx's published
+line (10,000 idle connections in 2.5 MB). A thread needs a stack: 8 to 16 KB of it touched, 16 KB in the
+kernel, and the page tables to find them."""
+HOW_TO_READ = """The bars are slopes: the cost of one more connection, from a straight line through all
+levels by least squares, so that what the server needs anyway does not count. User memory is what a
+program can save by design; the socket is what it cannot. nginx's line counts user memory alone, which
+flatters everyone: count the kernel, and an event loop's connection costs about as much as its socket, a
+thread's several times that. But note what it does not cost: a thread's stack is 8 MB of address space,
+not of memory."""
 SECONDS = {"quick": 15, "default": 40, "full": 120}
 DESCRIPTORS = {"quick": 10200, "default": 10200, "full": 15200}
 NEEDS = []
@@ -283,7 +286,7 @@ def stacked(rows, _facts):
                       + (f"  ({few})" if few else "")))
     return Drawing(f"slopes over 1,000 to {text.count(max(most_held(rows, m) for m in shown))} idle "
                    "connections",
-                   tables={"bars": table, "words": words, "names": list(enumerate(shown, 1))},
+                   tables={"bars": table, "words": words},
                    variables={"SHOWN": " ".join(shown),
                               "WIDEST": max(cost["total"].greatest for cost in found.values()) / 1024})
 
@@ -305,7 +308,7 @@ def user(rows, facts):
         if few:
             words.append((1.1 * max(cell.greatest, NGINX_B), place, few))
     return Drawing("user memory (Pss) only",
-                   tables={"bars": bars, "figures": figures, "words": words or [(12, -9, "")], "names": list(enumerate(shown, 1))},
+                   tables={"bars": bars, "figures": figures, "words": words or [(12, -9, "")]},
                    variables={"SHOWN": " ".join(shown), "NGINX": NGINX_B})
 
 
@@ -316,29 +319,29 @@ def growth(rows, _facts):
         return None
     sizes = [float(row["pss_mib"]) for row in some]
     most = max(stats.number(row, "held") for row in some)
-    panel = Panel("x", (0.095, 0.865, 0.24, 0.875), (0.8, 1.25 * most), (min(sizes) / 3, 2 * max(sizes)))
+    panel = Panel("x", (0.095, 0.865, 0.24, 0.835), (0.8, 1.25 * most), (min(sizes) / 3, 2 * max(sizes)))
     for model in shown_models(some):
         points = stats.series([row for row in some if row["model"] == model], "held", "pss_mib")
         few = why_few(rows, model)
         panel.line(model, points, "" if few else model, unit=lambda mib: text.size(mib * 2**20))
         if points and few:
             panel.limit(model, points[-1][0], points[-1][1].median,
-                        f"{model} {few}", "left" if model == "blocking" else "right",
-                        1.2 if model == "blocking" else -1.7)
+                        f"{model} {few}", *((1, 3 * min(sizes)), "left") if model == "blocking"
+                        else ((points[-1][0], min(sizes) / 1.9), "right"))
     panel.published([(10000, 2.5e6 / 2**20)], "nginx: 2.5 MB", (9000, 2.6), "right")
     return Drawing("the server's own memory (Pss), not the kernel's", [panel])
 
 
 CHARTS = [
     Chart("memory", "stacked.gp", "What does one idle connection cost?",
-          "A bar is what one more idle connection costs (slope by least squares, median of the repeats; the line at "
-          "its end is their spread). Look for what a program can save (user memory, stacks) and what it cannot "
-          "(the socket).", stacked),
+          "A bar is what one more idle connection costs (slope by least squares, median of the repeats; "
+          "the line at its end is their spread). Look for what a program can save (user memory, stacks) "
+          "and what it cannot (the socket).", stacked),
     Chart("memory-user", "user.gp", "How much of it is the server's own?",
-          "A bar is the server's own memory for one more idle connection, on a logarithmic axis; its line is the "
-          "spread. The dotted line is nginx's published figure, 2.5 MB for 10,000 connections. No kernel memory is "
-          "in it.", user),
+          "A bar is the server's own memory for one more idle connection, on a logarithmic axis; its "
+          "line is the spread. The dotted line is nginx's published figure, 2.5 MB for 10,000 "
+          "connections. No kernel memory is in it.", user),
     Chart("memory-growth", "growth.gp", "How does a server's memory grow with idle connections?",
-          "A point is the server's own memory with so many idle connections (median and spread of the repeats). A "
-          "cross: it can hold no more. Look for the slope, and for who ends early.", growth),
+          "A point is the server's own memory with so many idle connections (median and spread of the "
+          "repeats). A cross: it can hold no more. Look for the slope, and for who ends early.", growth),
 ]

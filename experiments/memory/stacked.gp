@@ -1,7 +1,7 @@
 # stacked.gp - horizontal stacked bars: the parts of a connection's cost, a bar a model.
 #
 # Of experiment.py: SHOWN, WIDEST (KiB), DATA/bars.dat with place, the six edges between the five
-# parts, least and greatest total (KiB); DATA/words.dat with x, place, text; DATA/names.dat.
+# parts, least and greatest total (KiB); DATA/words.dat with x, place, text.
 
 load LIB."/style.gp"
 
@@ -18,13 +18,12 @@ set style fill solid 1.0 noborder
 unset ytics
 set grid noytics xtics lc rgb RULE lw 1 dt 1
 set xtics out
-set xlabel "KiB a connection (both the server's and the kernel's memory; the server's end)" offset 0, 0.4
+set xlabel "KiB a connection (both the server's and the kernel's memory; the server's end)" offset 0, RISE
 
 do for [n = 1:words(SHOWN)] {
 	set label 100 + n word(SHOWN, n) at graph -0.012, first n right font bold(15) \
 		tc rgb colour_of(word(SHOWN, n)) noenhanced
 }
-names = "user memory|page tables|kernel stacks|records of threads|socket"
 at = "0.125 0.30 0.465 0.65 0.87"
 title_of(n) = n == 1 ? "user memory" : n == 2 ? "page tables" : n == 3 ? "kernel stacks" : \
 	n == 4 ? "records of threads" : "socket"

@@ -15,7 +15,7 @@ set style fill solid 1.0 noborder
 unset ytics
 set grid noytics xtics lc rgb RULE lw 1 dt 1
 eval "set xtics ".PLAIN_TICS
-set xlabel "bytes of user memory a connection" offset 0, 0.4
+set xlabel "bytes of user memory a connection" offset 0, RISE
 set arrow 1 from first NGINX, graph 0 to first NGINX, graph 1 nohead lw 3 dt 3 lc rgb SOFT front
 set label 1 "nginx: 250 B" at first NGINX, graph 1.045 center font plain(14) tc rgb SOFT
 do for [n = 1:words(SHOWN)] {

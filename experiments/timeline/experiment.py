@@ -15,22 +15,22 @@ from lib.report import Findings, Prediction, Table
 ORDER = 10
 QUESTION = "Where does the time go while a server waits?"
 POOL = 10
-SETUP = """20 clients connect and ask for /db?ms=100 at the same moment, each on a connection of its own;
-then 3 clients ask for 200, 100 and 300 ms. Each repeat has a fresh server. The servers write down what
-they did (--trace), the clients when they sent and when they had the answer."""
-PREDICTION = f"""The database takes 100 ms whatever the server does. A server that waits for one client at a
-time needs the sum of the waits: 20 x 100 ms = 2.0 s, and 200 + 100 + 300 = 600 ms. A server that waits
-for all of them at once needs the longest: 100 ms, and 300 ms. A pool of {POOL} threads takes the 20 in
-two rounds: 200 ms."""
-HOW_TO_READ = """Each thin bar is one request, from the moment its client sent it. Grey: nobody has noticed
-it yet; it lies in the listen queue. Colour: the server has understood it and waits for the database. The CPU
-does next to nothing in either: the whole difference between a staircase and a wall is who may wait at
-the same time. The number of threads tells how the wall was bought: thread has one for each client, the last
-four models have one for all."""
+SETUP = """20 clients connect and ask for /db?ms=100 at the same moment, each on a connection of its
+own; then 3 clients ask for 200, 100 and 300 ms. Each repeat has a fresh server. The servers write down
+what they did (--trace), the clients when they sent and when they had the answer."""
+PREDICTION = f"""The database takes 100 ms whatever the server does. A server that waits for one client
+at a time needs the sum of the waits: 20 x 100 ms = 2.0 s, and 200 + 100 + 300 = 600 ms. A server that
+waits for all of them at once needs the longest: 100 ms, and 300 ms. A pool of {POOL} threads takes the
+20 in two rounds: 200 ms."""
+HOW_TO_READ = """Each thin bar is one request, from the moment its client sent it. Grey: nobody has
+noticed it yet; it lies in the listen queue. Colour: the server has understood it and waits for the
+database. The CPU does next to nothing in either: the whole difference between a staircase and a wall is
+who may wait at the same time. The number of threads tells how the wall was bought: thread has one for
+each client, the last four models have one for all."""
 SECONDS = {"quick": 8, "default": 12, "full": 20}
 DESCRIPTORS = {"quick": 100, "default": 100, "full": 100}
 NEEDS = []
-VARIANTS = ["thread_pool"]
+VARIANTS = {mode: ["thread_pool"] for mode in SECONDS}
 OPTIONS = {"thread_pool": ["--threads", str(POOL)]}
 
 BATCHES = {"requests": [100] * 20, "tasks": [200, 100, 300]}
@@ -239,13 +239,13 @@ def bars(rows, model):
 
 CHARTS = [
     Chart("timeline", "timeline.gp", "Where does the time go while a server waits? 20 requests at once",
-          "A bar is a request, from the moment its client sent it. Grey: nobody has noticed it yet. Colour: "
-          "the server waits 100 ms for the database. Look for the staircase: one waits after another; "
-          "the wall: all wait at once. Figures: the last answer (median, least to greatest).",
+          "A bar is a request, from the moment its client sent it. Grey: nobody has noticed it yet. "
+          "Colour: the server waits 100 ms for the database. Look for the staircase: one waits after "
+          "another; the wall: all wait at once. Figures: the last answer (median, least to greatest).",
           prepare("requests")),
     Chart("timeline-tasks", "timeline.gp", "Three tasks of 200, 100 and 300 ms: the sum, or the longest?",
-          "A bar is a task, from the moment its client sent it. Grey: nobody has noticed it yet. Colour: the "
-          "server waits for the database. One after another takes 200 + 100 + 300 = 600 ms, all at once "
-          "takes the longest, 300 ms. Figures: the last answer (median, least to greatest).",
+          "A bar is a task, from the moment its client sent it. Grey: nobody has noticed it yet. "
+          "Colour: the server waits for the database. One after another takes 200 + 100 + 300 = 600 ms, "
+          "all at once takes the longest, 300 ms. Figures: the last answer (median, least to greatest).",
           prepare("tasks")),
 ]

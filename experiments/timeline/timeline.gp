@@ -19,7 +19,8 @@ set style fill solid 1.0 noborder
 unset grid; set grid xtics lc rgb RULE lw 1 dt 1
 unset ytics
 set xtics scale 0 format ""
-set xtics LAST > 1000 ? 500 : 100
+every = LAST > 1000 ? 500 : 100
+set xtics every
 
 do for [n = 1:words(SHOWN)] {
 	model = word(SHOWN, n)
@@ -30,8 +31,9 @@ do for [n = 1:words(SHOWN)] {
 		right font bold(15) tc rgb colour_of(model) noenhanced front
 	if (n == words(SHOWN)) {
 		set border 3 lc rgb FAINT
-		set xtics out nomirror scale 0.6 format "%.0f"
-		set xlabel "milliseconds since the requests were sent" offset 0, 0.3
+		set xtics out nomirror scale 0.6 ("0" 0)
+		do for [t = every:int(LAST):every] { set xtics add (thousands(t) t) }
+		set xlabel "milliseconds since the requests were sent" offset 0, RISE
 	}
 	if (has_bars(model)) {
 		file = DATA."/".model.".dat"

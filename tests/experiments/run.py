@@ -1,7 +1,7 @@
 """Tests of the experiment framework: `tests/experiments/run.py [WORD ...]`, only cases whose name has a WORD.
 
-The arithmetic on made-up rows, the drawing, the report, and the runner as its user meets it: options, what it checks
-first, Ctrl-C. Prints TAP. The runner's cases use the servers in $BUILD (default: build). No case asserts
+The arithmetic on made-up rows, the drawing, the report, and the runner as its user meets it: options,
+what it checks first, Ctrl-C. Prints TAP. The runner's cases use the servers in $BUILD (default: build). No case asserts
 an absolute time or speed.
 """
 

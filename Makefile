@@ -51,7 +51,7 @@ $(BUILD)/loadgen: $(LOADGEN)
 	$(CC_LINE) $(ALL_C) $^ -o $@ -lm
 
 $(BENCH): $(BUILD)/%: $(BUILD)/obj/bench/%.o
-	$(CC_LINE) $(ALL_C) $^ -o $@
+	$(CC_LINE) $(ALL_C) $^ -o $@ $(if $(filter wait_cost,$*),$(shell pkg-config --libs liburing))
 
 unit: $(UNIT)
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(COMMON) $(filter-out %/main.o,$(LOADGEN))

@@ -83,7 +83,7 @@ struct worker {
 	struct run *run;
 	struct schedule schedule;
 	struct response scratch;
-	uint64_t begin_ns, end_ns, cpu_begin_ns;
+	uint64_t begin_ns, end_ns, cpu_begin_ns, waited_begin_ns;
 	uint64_t progress_ns; /* when something was last opened or answered while opening */
 	uint64_t slow_gap_ns; /* --slow: between two bytes */
 	uint64_t random;

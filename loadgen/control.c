@@ -24,6 +24,8 @@
 
 enum { SPARE_DESCRIPTORS = 32 };
 
+#define GIVE_UP_NS (5 * NS_PER_SECOND)
+
 struct control {
 	const struct options *options;
 	struct run *run;
@@ -138,15 +140,16 @@ static void signal_workers(int fd)
 		abort(); /* cannot fail: the count never comes near 2^64 */
 }
 
-static void stop_early(struct control *c)
+/* Ends the window now and notes the reason. */
+static void stop_early(struct control *c, bool *why)
 {
-	if (c->out->interrupted)
+	if (*why)
 		return;
 	uint64_t now = clock_ns();
 
 	/* A signal after the window only cuts the wait for the last answers. */
-	c->out->interrupted = now < atomic_load(&c->run->end_ns);
-	if (c->out->interrupted)
+	*why = now < atomic_load(&c->run->end_ns);
+	if (*why)
 		atomic_store(&c->run->end_ns, now);
 	atomic_store(&c->run->stop, true);
 	signal_workers(c->run->go_fd);
@@ -159,7 +162,7 @@ static void read_signals(struct control *c)
 
 	while (read(c->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
 		if (info.ssi_signo != SIGCHLD)
-			stop_early(c);
+			stop_early(c, &c->out->interrupted);
 	for (unsigned i = 0; i < c->run->workers; i++) {
 		if (c->pids[i] <= 0 || waitpid(c->pids[i], &status, WNOHANG) != c->pids[i])
 			continue;
@@ -261,12 +264,18 @@ static void measure(struct control *c)
 	if (o->warmup_ns != 0)
 		sample(c, &c->out->begin, false);
 	live_begin(&c->live, run, begin_ns, o->live);
-	while (!all_done(c) && !c->worker_died && clock_ns() < end_ns && !c->out->interrupted) {
+	while (!all_done(c) && !c->worker_died && clock_ns() < end_ns && !c->out->interrupted &&
+	       !c->out->gave_up) {
 		uint64_t next_ns = live_next(&c->live);
 
 		doze(c, next_ns < end_ns ? next_ns : end_ns);
 		if (clock_ns() >= next_ns)
 			live_tick(&c->live, clock_ns());
+		/* With -n alone the end is not a matter of time: a server that is gone must not
+		 * make it an endless one. */
+		if (end_ns == NEVER &&
+		    clock_ns() > c->live.progress_ns + o->timeout_ns + GIVE_UP_NS)
+			stop_early(c, &c->out->gave_up);
 	}
 	sample(c, &c->out->end, true);
 	while (!all_done(c) && !c->worker_died)

@@ -12,7 +12,11 @@ enum { MOST_INTERVALS = 3600 };
 
 void live_begin(struct live *l, const struct run *run, uint64_t begin_ns, bool show)
 {
-	*l = (struct live){.run = run, .begin_ns = begin_ns, .last_ns = begin_ns, .show = show};
+	*l = (struct live){.run = run,
+			   .begin_ns = begin_ns,
+			   .last_ns = begin_ns,
+			   .progress_ns = begin_ns,
+			   .show = show};
 	l->last = calloc(1, sizeof(*l->last));
 }
 
@@ -87,6 +91,8 @@ void live_tick(struct live *l, uint64_t now)
 			i->to_s, (double)i->answered / (i->to_s - i->from_s),
 			(double)i->p50_ns / 1e6, (double)i->p99_ns / 1e6,
 			(unsigned long long)i->errors);
+	if (answered != l->last_answered)
+		l->progress_ns = now;
 	l->last_answered = answered;
 	l->last_errors = errors;
 	free(l->last);

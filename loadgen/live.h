@@ -21,6 +21,7 @@ struct live {
 	struct interval *intervals;
 	size_t count, capacity;
 	uint64_t begin_ns, last_ns;
+	uint64_t progress_ns; /* when something had last been answered */
 	uint64_t last_answered, last_errors;
 	bool show;
 };

@@ -26,6 +26,7 @@ static void add_counts(struct result *into, const struct result *r)
 	into->edge_ns += r->edge_ns;
 	into->failed_ns += r->failed_ns;
 	into->cpu_ns += r->cpu_ns;
+	into->waited_ns += r->waited_ns;
 	into->all_begun += r->all_begun;
 	into->all_answered += r->all_answered;
 	into->all_failed += r->all_failed;
@@ -36,6 +37,11 @@ static void add_counts(struct result *into, const struct result *r)
 	into->idle_open += r->idle_open;
 	into->idle_answered += r->idle_answered;
 	into->answered_squared += r->answered_squared;
+}
+
+static double busy_share(const struct result *r)
+{
+	return (double)(r->cpu_ns + r->waited_ns) / (double)r->window_ns;
 }
 
 void outcome_merge(struct outcome *out, const struct run *run)
@@ -56,9 +62,10 @@ void outcome_merge(struct outcome *out, const struct run *run)
 			sum->least_answered = r->least_answered;
 		if (r->most_answered > sum->most_answered)
 			sum->most_answered = r->most_answered;
-		if (r->window_ns != 0 &&
-		    (double)r->cpu_ns / (double)r->window_ns > out->busiest_share)
-			out->busiest_share = (double)r->cpu_ns / (double)r->window_ns;
+		if (r->window_ns != 0 && busy_share(r) > out->busiest_share) {
+			out->busiest_share = busy_share(r);
+			out->busiest_cpu_share = (double)r->cpu_ns / (double)r->window_ns;
+		}
 		/* Every request that was begun has ended in exactly one way. */
 		out->unbalanced += r->all_begun != r->all_answered + r->all_failed + r->unanswered;
 	}

@@ -29,9 +29,12 @@ struct outcome {
 	const struct target *target;
 	unsigned workers;
 	double duration_s; /* of the window */
-	double busiest_share; /* of one core, by the busiest worker: 1 is all of it */
+	double busiest_share; /* of the window in which the busiest worker ran or waited for a core
+			       */
+	double busiest_cpu_share; /* in which it ran */
 	uint64_t unbalanced; /* workers whose own counts do not add up */
-	bool interrupted;
+	bool interrupted; /* by a signal */
+	bool gave_up; /* -n: nothing was answered any more */
 	bool measured; /* the window did begin */
 	bool has_server; /* the five below hold */
 	struct proc_sample before, begin, end; /* before: no connection was open yet */

@@ -276,6 +276,8 @@ struct proc_switches proc_switches_between(const struct proc_sample *a, const st
 		if (i < a->switch_count && a->switches[i].tid == now->tid) {
 			voluntary = a->switches[i].voluntary;
 			involuntary = a->switches[i++].involuntary;
+		} else {
+			between.threads_new++;
 		}
 		between.voluntary += now->voluntary - voluntary;
 		between.involuntary += now->involuntary - involuntary;

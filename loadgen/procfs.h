@@ -8,7 +8,8 @@
  * have ended included. Children that have ended and been waited for are in their parent's cutime
  * (proc(5), in clock ticks); children nobody waits for (SIGCHLD ignored) leave no trace.
  * Context switches are summed over the threads that are alive; what a thread did before it ended is
- * lost, so `threads_gone` says how many did.
+ * lost, so `threads_gone` and `threads_new` say how many came and went between two samples; one
+ * that did both is not seen at all.
  */
 #ifndef LOADGEN_PROCFS_H
 #define LOADGEN_PROCFS_H
@@ -37,6 +38,7 @@ struct proc_sample {
 struct proc_switches {
 	uint64_t voluntary, involuntary;
 	uint64_t threads_gone; /* were there at the first sample and not at the second */
+	uint64_t threads_new; /* the other way round */
 };
 
 /* CPU time first (it is the quick part), then context switches, then the sizes. Returns 0, or -1

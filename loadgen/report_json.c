@@ -155,10 +155,10 @@ static void server(FILE *to, const struct outcome *out)
 		(unsigned long long)out->before.threads);
 	fprintf(to,
 		" \"ctx_switches_per_request\":%.4f,\"voluntary_switches\":%llu,"
-		"\"involuntary_switches\":%llu,\"threads_gone\":%llu},\n",
+		"\"involuntary_switches\":%llu,\"threads_gone\":%llu,\"threads_new\":%llu},\n",
 		number((double)(s->voluntary + s->involuntary) / requests),
 		(unsigned long long)s->voluntary, (unsigned long long)s->involuntary,
-		(unsigned long long)s->threads_gone);
+		(unsigned long long)s->threads_gone, (unsigned long long)s->threads_new);
 }
 
 static void generator(FILE *to, const struct outcome *out)
@@ -166,10 +166,12 @@ static void generator(FILE *to, const struct outcome *out)
 	const struct result *r = &out->sum;
 
 	fprintf(to,
-		"\"generator\":{\"cpu_pct\":%.2f,\"busiest_cpu_pct\":%.2f,"
+		"\"generator\":{\"cpu_pct\":%.2f,\"busiest_cpu_pct\":%.2f,\"waited_pct\":%.2f,"
 		"\"cpu_us_per_request\":%.4f,\"lag_p50_us\":%.3f,\"lag_p99_us\":%.3f,"
 		"\"lag_max_us\":%.3f},\n",
-		number(100 * (double)r->cpu_ns / (double)r->window_ns), 100 * out->busiest_share,
+		number(100 * (double)r->cpu_ns / (double)r->window_ns),
+		100 * out->busiest_cpu_share,
+		number(100 * (double)r->waited_ns / (double)r->window_ns),
 		number((double)r->cpu_ns / 1e3 / (double)r->answered),
 		(double)histogram_quantile(&r->lag, 0.5) / 1e3,
 		(double)histogram_quantile(&r->lag, 0.99) / 1e3, (double)r->lag.max_ns / 1e3);
@@ -228,7 +230,7 @@ void report_json(FILE *to, const struct outcome *out)
 		fputs("\"little\":null,\n", to);
 	else
 		fprintf(to, "\"little\":%.5f,\n", outcome_little(out));
-	fprintf(to, "\"interrupted\":%s,\n", out->interrupted ? "true" : "false");
+	fprintf(to, "\"interrupted\":%s,\n", out->interrupted || out->gave_up ? "true" : "false");
 	text(to, "notes", notes);
 	fputs(",\n", to);
 	text(to, "verdict", verdict);

@@ -56,6 +56,7 @@ struct result {
 	double failed_ns; /* lives, in the window, of failed requests that are not in `latency` */
 	uint64_t window_ns; /* how long the window was for this worker */
 	uint64_t cpu_ns; /* of this worker within it */
+	uint64_t waited_ns; /* for a core, while it had something to do */
 
 	/* Of the whole run. */
 	uint64_t early_errors[ERROR_KINDS]; /* before the window */

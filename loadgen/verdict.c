@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A worker this busy may have let answers wait unread. */
+/* A worker that ran, or wanted to run, for so much of the window may have let answers wait unread.
+ */
 #define BUSY_GENERATOR 0.95
 /* A server this busy was at its limit itself. */
 #define BUSY_SERVER 0.90
@@ -61,8 +62,9 @@ static void judge_closed(const struct outcome *out, struct lines *l)
 	double little = outcome_little(out);
 
 	if (out->busiest_share >= BUSY_GENERATOR && !server_at_limit(out))
-		add(l, "the generator was saturated (%.0f %% of a core)%s",
-		    100 * out->busiest_share,
+		add(l, "the generator was saturated (%.0f %% of a core, %.0f %% waiting for it)%s",
+		    100 * out->busiest_cpu_share,
+		    100 * (out->busiest_share - out->busiest_cpu_share),
 		    out->has_server ? " and the server was not"
 				    : "; --server-pid would show whether the server was, too");
 	if (little != 0 && fabs(little - 1) > LITTLE_MISS)
@@ -80,7 +82,7 @@ static void judge_open(const struct outcome *out, struct lines *l)
 	if (out->options->requests == 0 && sent_rate(out) < RATE_KEPT * out->options->rate_rps &&
 	    out->busiest_share >= BUSY_GENERATOR && !server_at_limit(out))
 		add(l, "the generator was saturated (%.0f %% of a core) and sent %.0f of %.0f/s",
-		    100 * out->busiest_share, sent_rate(out), out->options->rate_rps);
+		    100 * out->busiest_cpu_share, sent_rate(out), out->options->rate_rps);
 }
 
 void verdict_write(const struct outcome *out, char *text, size_t size)
@@ -92,6 +94,8 @@ void verdict_write(const struct outcome *out, char *text, size_t size)
 
 	if (out->interrupted)
 		add(&l, "interrupted after %.1f s", out->duration_s);
+	if (out->gave_up)
+		add(&l, "given up after %.1f s: nothing was answered any more", out->duration_s);
 	if (r->open < o->connections)
 		add(&l, "%llu of %llu connections were open", (unsigned long long)r->open,
 		    (unsigned long long)o->connections);
@@ -126,11 +130,9 @@ void verdict_notes(const struct outcome *out, char *text, size_t size)
 		    "connections (Little's law: rate times latency).",
 		    sent_rate(out), o->rate_rps, (unsigned long long)r->unsent_at_end,
 		    ceil(o->rate_rps * histogram_mean(&r->latency) / 1e9));
-	if (out->has_server && out->switches.threads_gone != 0)
-		add(&l,
-		    "%llu threads ended within the window and took their context switches "
-		    "along: that figure is too low.",
-		    (unsigned long long)out->switches.threads_gone);
+	if (out->has_server && out->switches.threads_gone + out->switches.threads_new != 0)
+		add(&l, "Threads came or went within the window and took their context switches "
+			"along: that figure is too low.");
 	for (int i = 0; i < ERROR_KINDS; i++)
 		if (r->early_errors[i] != 0) {
 			add(&l, "There were errors before the measured window (early_errors).");

@@ -28,7 +28,10 @@
  * its age is in the sum. It is off when a request is lost, counted twice, stamped wrongly or
  * dropped for being slow, which is what a load generator gets wrong.
  */
+#include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "client.h"
 
@@ -41,6 +44,21 @@ static uint64_t cpu_ns(void)
 	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts) == -1)
 		return 0;
 	return (uint64_t)ts.tv_sec * NS_PER_SECOND + (uint64_t)ts.tv_nsec;
+}
+
+/* How long this process has been ready to run while another one had the core: the second number of
+ * schedstat. 0 where the kernel does not keep it. */
+static uint64_t waited_ns(void)
+{
+	char text[128];
+	int fd = open("/proc/self/schedstat", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd == -1 ? -1 : read(fd, text, sizeof(text) - 1);
+	unsigned long long ran = 0, waited = 0;
+
+	if (fd != -1)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return sscanf(text, "%llu %llu", &ran, &waited) == 2 ? waited : 0;
 }
 
 bool window_in_flight(const struct worker *w, const struct client *c)
@@ -97,6 +115,7 @@ static void window_begin(struct worker *w)
 	w->busy_ns = 0;
 	w->level_since = w->begin_ns;
 	w->cpu_begin_ns = cpu_ns();
+	w->waited_begin_ns = waited_ns();
 	w->boundary = w->end_ns;
 	for (uint32_t i = w->silent; i < w->count; i++)
 		w->clients[i].answered = 0;
@@ -183,6 +202,7 @@ void window_end(struct worker *w, uint64_t end_ns)
 	w->measuring = w->plain = false;
 	w->draining = true;
 	r->cpu_ns = cpu_ns() - w->cpu_begin_ns;
+	r->waited_ns = waited_ns() - w->waited_begin_ns;
 	r->window_ns = w->end_ns - w->begin_ns;
 	w->now = w->end_ns;
 	window_level(w, 0);

@@ -357,6 +357,17 @@ def server_that_goes_away():
     check("connections were open" in r["verdict"], r["verdict"])
 
 
+@test
+def a_count_that_cannot_be_reached_ends():
+    with rogue.Server(rogue.answers(rogue.OK)) as s:
+        process = start("-c", 5, "-n", 1000000000, "--timeout", 0.2, "--json", "-", "--no-stats", s.url)
+        time.sleep(1)
+        s.__exit__()
+        out, _ = process.communicate(timeout=60)
+    r = json.loads(out)
+    check(process.returncode == 0 and "given up" in r["verdict"] and r["requests"] > 0, r["verdict"])
+
+
 # ---------------------------------------------------------------- counting
 
 

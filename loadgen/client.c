@@ -132,8 +132,6 @@ static int new_socket(const struct worker *w, const struct client *c)
 
 	if (fd == -1)
 		return -1;
-	if (t->loopback && !w->options->close)
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
 	if (target_bind(t, fd, source) == -1 ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1) {
 		close(fd);

@@ -12,14 +12,14 @@
  *
  * select beyond 1,024: FD_SETSIZE is a limit of the C library's fd_set and its macros. The kernel
  * takes bitmaps of any length (select(2), "BUGS"), so those here are our own.
+ *
+ * A long file for one reason: the four mechanisms stand one below the other, to be compared.
  */
 #include <errno.h>
 #include <getopt.h>
 #include <liburing.h>
 #include <limits.h>
 #include <poll.h>
-#include <sched.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,12 +29,12 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/select.h>
-#include <time.h>
 #include <unistd.h>
 
+#define PROGRAM "wait_cost"
+#include "micro.h"
+
 enum {
-	EXIT_USAGE = 2,
-	EXIT_UNSUPPORTED = 77,
 	SPARE = 16, /* descriptors beside the N: standard ones, epoll's or the ring's */
 	EVENTS = 512, /* how many epoll may report at once */
 	WORD_BITS = sizeof(unsigned long) * CHAR_BIT
@@ -49,24 +49,12 @@ static int *fds; /* the N */
 static uint32_t *deck; /* their indexes; the first A are those made ready next */
 static uint64_t slots_scanned, waits, rearmed;
 
-static _Noreturn void die(int status, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fprintf(stderr, "wait_cost: ");
-	vfprintf(stderr, format, args);
-	fprintf(stderr, "\n");
-	va_end(args);
-	exit(status);
-}
-
 static void *allocate(size_t count, size_t size)
 {
 	void *memory = calloc(count, size);
 
 	if (!memory)
-		die(1, "out of memory");
+		fail(STATUS_FAILED, "out of memory");
 	return memory;
 }
 
@@ -93,7 +81,7 @@ static void make_ready(void)
 		deck[j] = deck[i];
 		deck[i] = chosen;
 		if (write(fds[chosen], &one, sizeof one) != sizeof one)
-			die(1, "cannot make a descriptor ready: %s", strerror(errno));
+			fail(STATUS_FAILED, "cannot make a descriptor ready: %s", strerror(errno));
 	}
 }
 
@@ -103,7 +91,7 @@ static void drain(uint32_t index)
 	uint64_t value;
 
 	if (read(fds[index], &value, sizeof value) != sizeof value || value != 1)
-		die(1, "descriptor %u was reported ready and was not", index);
+		fail(STATUS_FAILED, "descriptor %u was reported ready and was not", index);
 }
 
 /* ---- the mechanisms: prepare() once, wait_once() returns how many it found and drained ---------
@@ -144,7 +132,7 @@ static unsigned wait_select(void)
 	int ready = select(highest + 1, (fd_set *)(void *)answered, NULL, NULL, NULL);
 
 	if (ready < 0)
-		die(1, "select: %s", strerror(errno));
+		fail(STATUS_FAILED, "select: %s", strerror(errno));
 	slots_scanned += (uint64_t)highest + 1;
 	for (int fd = 0; ready > 0 && fd <= highest; fd++) {
 		if (answered[(size_t)fd / WORD_BITS] & 1UL << ((size_t)fd % WORD_BITS)) {
@@ -172,7 +160,7 @@ static unsigned wait_poll(void)
 	int ready = poll(entries, descriptors, -1);
 
 	if (ready < 0)
-		die(1, "poll: %s", strerror(errno));
+		fail(STATUS_FAILED, "poll: %s", strerror(errno));
 	slots_scanned += descriptors;
 	for (uint32_t i = 0; ready > 0 && i < descriptors; i++) {
 		if (entries[i].revents) {
@@ -191,12 +179,12 @@ static void prepare_epoll(void)
 {
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0)
-		die(1, "epoll_create1: %s", strerror(errno));
+		fail(STATUS_FAILED, "epoll_create1: %s", strerror(errno));
 	for (uint32_t i = 0; i < descriptors; i++) {
 		struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
 
 		if (epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i], &event) < 0)
-			die(1, "epoll_ctl: %s", strerror(errno));
+			fail(STATUS_FAILED, "epoll_ctl: %s", strerror(errno));
 	}
 }
 
@@ -206,7 +194,7 @@ static unsigned wait_epoll(void)
 	int ready = epoll_wait(epoll, events, EVENTS, -1);
 
 	if (ready < 0)
-		die(1, "epoll_wait: %s", strerror(errno));
+		fail(STATUS_FAILED, "epoll_wait: %s", strerror(errno));
 	slots_scanned += (uint64_t)ready;
 	for (int i = 0; i < ready; i++)
 		drain(events[i].data.u32);
@@ -222,7 +210,7 @@ static void arm(uint32_t index)
 
 	while (!(sqe = io_uring_get_sqe(&ring)))
 		if (io_uring_submit(&ring) < 0)
-			die(1, "io_uring_submit failed");
+			fail(STATUS_FAILED, "io_uring_submit failed");
 	io_uring_prep_poll_multishot(sqe, fds[index], POLLIN);
 	io_uring_sqe_set_data64(sqe, index);
 }
@@ -234,7 +222,7 @@ static _Noreturn void no_io_uring(int error)
 					 : strerror(error);
 
 	printf("{\"mechanism\":\"io_uring\",\"verdict\":\"n/a: no io_uring here: %s\"}\n", why);
-	die(EXIT_UNSUPPORTED, "no io_uring here: %s", why);
+	fail(STATUS_UNSUPPORTED, "no io_uring here: %s", why);
 }
 
 static void prepare_io_uring(void)
@@ -255,7 +243,7 @@ static void prepare_io_uring(void)
 	for (uint32_t i = 0; i < descriptors; i++)
 		arm(i);
 	if (io_uring_submit(&ring) < 0)
-		die(1, "io_uring_submit failed");
+		fail(STATUS_FAILED, "io_uring_submit failed");
 }
 
 static unsigned wait_io_uring(void)
@@ -265,13 +253,13 @@ static unsigned wait_io_uring(void)
 	int error = io_uring_submit_and_wait(&ring, 1);
 
 	if (error < 0)
-		die(1, "io_uring_enter: %s", strerror(-error));
+		fail(STATUS_FAILED, "io_uring_enter: %s", strerror(-error));
 	io_uring_for_each_cqe(&ring, head, cqe)
 	{
 		uint32_t index = (uint32_t)io_uring_cqe_get_data64(cqe);
 
 		if (cqe->res < 0)
-			die(1, "poll request: %s", strerror(-cqe->res));
+			fail(STATUS_FAILED, "poll request: %s", strerror(-cqe->res));
 		drain(index);
 		if (!(cqe->flags & IORING_CQE_F_MORE)) {
 			arm(index); /* goes to the kernel with the next wait */
@@ -300,14 +288,6 @@ struct figures {
 	uint64_t operations;
 	double wall_us, user_us, sys_us; /* in all */
 };
-
-static double clock_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail with this clock */
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
 
 static double us_of(struct timeval t)
 {
@@ -368,17 +348,6 @@ static const char usage[] =
 	"  --cpu N            pin to a core\n"
 	"  --help\n";
 
-static double number(const char *option, const char *text, double least, double most)
-{
-	char *end;
-	double value = strtod(text, &end);
-
-	if (end == text || *end || !(value >= least && value <= most))
-		die(EXIT_USAGE, "%s wants a number from %g to %g, not '%s'", option, least, most,
-		    text);
-	return value;
-}
-
 static const struct mechanism *parse(int argc, char **argv)
 {
 	static const struct option options[] = {{"mechanism", required_argument, NULL, 'm'},
@@ -408,16 +377,17 @@ static const struct mechanism *parse(int argc, char **argv)
 		else if (option == 'h')
 			exit(fputs(usage, stdout) < 0);
 		else
-			exit(EXIT_USAGE);
+			exit(STATUS_USAGE);
 	}
 	if (optind < argc)
-		die(EXIT_USAGE, "'%s' is not an option (try --help)", argv[optind]);
+		fail(STATUS_USAGE, "'%s' is not an option (try --help)", argv[optind]);
 	if (active > descriptors)
-		die(EXIT_USAGE, "--active %lu is more than --descriptors %lu", active, descriptors);
+		fail(STATUS_USAGE, "--active %lu is more than --descriptors %lu", active,
+		     descriptors);
 	for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++)
 		if (strcmp(mechanisms[i].name, mechanism_name) == 0)
 			return &mechanisms[i];
-	die(EXIT_USAGE, "no mechanism '%s': select, poll, epoll or io_uring", mechanism_name);
+	fail(STATUS_USAGE, "no mechanism '%s': select, poll, epoll or io_uring", mechanism_name);
 }
 
 static void open_descriptors(void)
@@ -425,35 +395,31 @@ static void open_descriptors(void)
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		die(1, "getrlimit: %s", strerror(errno));
+		fail(STATUS_FAILED, "getrlimit: %s", strerror(errno));
 	if (descriptors + SPARE > limit.rlim_max)
-		die(1,
-		    "%lu descriptors and %d more are over this machine's limit of %lu (ulimit -Hn)",
-		    descriptors, SPARE, (unsigned long)limit.rlim_max);
+		fail(STATUS_FAILED,
+		     "%lu descriptors and %d more are over this machine's limit of %lu (ulimit "
+		     "-Hn)",
+		     descriptors, SPARE, (unsigned long)limit.rlim_max);
 	limit.rlim_cur = limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		die(1, "setrlimit: %s", strerror(errno));
+		fail(STATUS_FAILED, "setrlimit: %s", strerror(errno));
 	fds = allocate(descriptors, sizeof *fds);
 	deck = allocate(descriptors, sizeof *deck);
 	for (uint32_t i = 0; i < descriptors; i++) {
 		deck[i] = i;
 		fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 		if (fds[i] < 0)
-			die(1, "eventfd: %s", strerror(errno));
+			fail(STATUS_FAILED, "eventfd: %s", strerror(errno));
 	}
 }
 
 int main(int argc, char **argv)
 {
 	const struct mechanism *mechanism = parse(argc, argv);
-	cpu_set_t set;
 
-	if (cpu >= 0) {
-		CPU_ZERO(&set);
-		CPU_SET((size_t)cpu, &set);
-		if (sched_setaffinity(0, sizeof set, &set) < 0)
-			die(1, "cannot pin to core %ld: %s", cpu, strerror(errno));
-	}
+	if (cpu >= 0)
+		pin(cpu);
 	open_descriptors();
 	/* A tenth of the time for what no wait costs, a tenth to warm up, the rest counts. Before
 	 * prepare(): once epoll or io_uring watches, each write also wakes them. */
@@ -466,6 +432,6 @@ int main(int argc, char **argv)
 
 	report(&waited, &bare);
 	if (fflush(stdout) != 0)
-		die(1, "cannot write: %s", strerror(errno));
+		fail(STATUS_FAILED, "cannot write: %s", strerror(errno));
 	return 0;
 }

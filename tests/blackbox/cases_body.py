@@ -29,7 +29,7 @@ def chunked_sizes(context):
                 equal(client.response().body, b"Hello, World!", f"{which} reply, {count} chunks of {chunk} bytes")
 
 
-@case("300 clients that send their bodies at the same time", needs="unlimited", alone=True, seconds=0.8)
+@case("300 clients that send their bodies at the same time", needs="crowds", alone=True, seconds=0.8)
 def bodies_at_once(context):
     """More input at once than any server has buffers for: it may take its time, but loses nobody."""
     body = b"x" * 60000

@@ -179,25 +179,26 @@ def term_answers_in_flight(context):
             server.check_end(server.wait())
 
 
-@case("SIGTERM: everything in flight is answered", needs="concurrent", seconds=1)
+@case("SIGTERM: everything in flight is answered", needs="unbounded", seconds=1)
 def term_answers_all(context):
     with context.server() as server:
         clients = [server.client() for _ in range(30)]
         idle = [server.client() for _ in range(10)]
-        targets = ("/db?ms=500", "/stream?n=5&ms=100", "/bytes?n=20000000")
+        size = 20000000  # more than the sockets' buffers hold: the server has to go on sending
+        targets = ["/db?ms=500", "/stream?n=5&ms=100"] * 14 + [f"/bytes?n={size}"] * 2
         try:
             for client in idle[5:]:
                 client.get()
-            for index, client in enumerate(clients):
-                client.send(f"GET {targets[index % 3]} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            for client, target in zip(clients, targets):
+                client.send(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
             time.sleep(0.2 * SLOW)
             server.tell()
             for client in idle:
                 client.expect_end()
-            for index, client in enumerate(clients):
+            for client, target in zip(clients, targets):
                 response = client.response()
-                equal(response.status, 200, f"status of {targets[index % 3]}")
-                equal(len(response.body) if index % 3 == 2 else 20000000, 20000000, "length")
+                equal(response.status, 200, f"status of {target}")
+                check("bytes" not in target or len(response.body) == size, f"{len(response.body)} bytes of {target}")
                 client.expect_end()
             server.check_end(server.wait())
         finally:

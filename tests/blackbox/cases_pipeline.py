@@ -62,7 +62,7 @@ def trickled(context):
 def trickled_long(context):
     from exchanges import head_of
 
-    with context.server() as server, server.client() as client:
+    with context.server("--request-timeout", 60) as server, server.client() as client:
         client.send_slowly(head_of(16384))
         equal(client.response().body, b"Hello, World!", "reply")
 

@@ -12,7 +12,7 @@ def db(ms):
     return f"GET /db?ms={ms} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
 
 
-@case("100 requests of 100 ms at once take about one wait", needs="concurrent", alone=True, seconds=0.5)
+@case("100 requests of 100 ms at once take about one wait", needs="unbounded", alone=True, seconds=0.5)
 def waits_together(context):
     count, wait = 100, 0.1
     with context.server() as server:
@@ -67,6 +67,57 @@ def waits_in_line(context):
         check(took >= (count - 1) * wait, f"took {took:.3f} s, the sum of the waits is {count * wait} s")
 
 
+def time_of(server, count, wait_ms):
+    """Seconds until so many connections, opened at once, have each had one wait."""
+    clients = [server.client(timeout=30) for _ in range(count)]
+    try:
+        began = time.monotonic()
+        for client in clients:
+            client.send(f"GET /db?ms={wait_ms} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+        for client in clients:
+            client.response().json()
+            client.close()
+        return time.monotonic() - began
+    finally:
+        for client in clients:
+            client.close()
+
+
+@case("a wait behind computing takes its full time", seconds=0.5)
+def wait_behind_computing(context):
+    """The deadline counts from when the request's turn came, not from when the loop last looked at the clock."""
+    with context.server() as server, server.client() as client:
+        began = time.monotonic()
+        client.send(b"GET /cpu?us=100000 HTTP/1.1\r\nHost: a\r\n\r\n" + db(100))
+        client.response().json()
+        client.response().json()
+        took = time.monotonic() - began
+        check(took >= 0.2, f"0.1 s of computing and then 0.1 s of waiting took {took:.3f} s")
+
+
+@case("where one request waits at a time, 12 waits take their sum", needs="one_wait", seconds=1)
+def waits_sum(context):
+    with context.server() as server:
+        took = time_of(server, 12, 50)
+        check(took >= 11 * 0.050, f"12 waits of 50 ms took {took:.3f} s")
+
+
+@case("a pool of ten takes 60 requests in six waits", needs="pool_of_ten", seconds=1)
+def waits_by_pool(context):
+    with context.server() as server:
+        took = time_of(server, 60, 100)
+        check(took >= 0.59, f"60 waits of 100 ms took {took:.3f} s: that were more than ten at a time")
+        check(took < 3 * SLOW, f"60 waits of 100 ms took {took:.3f} s, in line they take 6 s")
+
+
+@case("a pool of 30 takes 60 requests in two waits", needs="pool_of_ten", seconds=0.5)
+def waits_by_larger_pool(context):
+    with context.server("--threads", 30) as server:
+        took = time_of(server, 60, 300)
+        check(took >= 0.59, f"60 waits of 300 ms took {took:.3f} s: that were more than 30 at a time")
+        check(took < 6 * SLOW, f"60 waits of 300 ms took {took:.3f} s, ten at a time take 1.8 s")
+
+
 @case("shorter waits overtake longer ones", needs="concurrent", seconds=0.7)
 def shortest_first(context):
     with context.server() as server:
@@ -81,7 +132,7 @@ def shortest_first(context):
             slow.response().json()
 
 
-@case("200 different waits end in the order of their deadlines", needs="concurrent", seconds=0.8)
+@case("200 different waits end in the order of their deadlines", needs="unbounded", seconds=0.8)
 def deadlines_in_order(context):
     """Deadlines 30 ms apart may not be answered in the wrong order, however they were put in."""
     with context.server() as server:
@@ -104,7 +155,7 @@ def deadlines_in_order(context):
                 client.close()
 
 
-@case("connections that are silent or wait hold up nobody", needs="concurrent", seconds=1.5)
+@case("connections that are silent or wait hold up nobody", needs="unbounded", seconds=1.5)
 def idle_beside(context):
     with context.server() as server:
         others = [server.client() for _ in range(50)]
@@ -368,7 +419,7 @@ def spent(client, requests):
     }
 
 
-@case("/stats: a kept-alive request costs a recv and a send, and not many more calls", needs="readiness")
+@case("/stats: a kept-alive request costs a recv and a send, and not many more calls", needs="recv_send")
 def stats_syscalls(context):
     with context.server() as server, server.client() as client:
         client.get()
@@ -378,7 +429,7 @@ def stats_syscalls(context):
         check(sum(calls.values()) <= 200 * 6, f"calls for 200 requests: {calls}")
 
 
-@case("/stats: ring entries are counted, and no recv or send", needs="-readiness")
+@case("/stats: ring entries are counted, and no recv or send", needs="ring")
 def stats_syscalls_ring(context):
     with context.server() as server, server.client() as client:
         client.get()

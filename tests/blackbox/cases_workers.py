@@ -5,26 +5,37 @@ import signal
 import time
 
 from harness import SLOW, case, check, equal, eventually
+from server import parent_of
 
 CPU = b"GET /cpu?us=20000 HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-def answering_pids(server, count=24):
-    """Who answers when everybody is kept busy: /cpu on many connections at a time, then /stats on each."""
+def answering_pids(server, count=16):
+    """Who answers when everybody is kept busy: /cpu on many connections, then /stats on each.
+
+    One after the other, so that no worker can take all of them in one burst of accepting before it
+    begins to compute: while it computes, only another one can take the next.
+    """
     clients = []
     try:
         for _ in range(count):
             clients.append(server.client())
-            clients[-1].send(CPU + b"GET /stats HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-        pids = set()
+            clients[-1].send(CPU + b"GET /stats HTTP/1.1\r\nHost: a\r\n\r\n")
+            time.sleep(0.005)
+        pids, workers = set(), server.workers()
         for client in clients:
             equal(client.response().status, 200, "status of /cpu")
-            pids.add(client.response().json()["pid"])
+            pids.add(worker_of(client.response().json()["pid"], workers))
             client.close()
         return pids
     finally:
         for client in clients:
             client.close()
+
+
+def worker_of(pid, workers):
+    """The worker itself; of a process that serves one connection, the worker that made it."""
+    return pid if pid in workers else parent_of(pid)
 
 
 def both_answer(server):

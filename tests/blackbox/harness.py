@@ -9,6 +9,8 @@ import os
 import time
 from dataclasses import dataclass
 
+from models import TRAITS
+
 # Sanitizer builds and very busy machines: twice the time wherever the suite would give up waiting.
 SLOW = 2 if os.environ.get("SIX_SLOW") == "1" else 1
 
@@ -30,11 +32,7 @@ class Case:
     seconds: float  # about how long: the long ones are started first
 
     def fits(self, model):
-        """A need is the name of a trait, or of a trait that must be absent with a '-' before it."""
-        return all(
-            (need[1:] not in model.traits) if need[0] == "-" else (need in model.traits)
-            for need in self.needs
-        )
+        return self.needs <= model.traits
 
 
 CASES = []
@@ -43,7 +41,11 @@ CASES = []
 def case(name, needs="", alone=False, seconds=0.1):
     """Registers a case under a name that reads well after 'epoll: '."""
 
+    unknown = set(needs.split()) - TRAITS.keys()
+
     def register(function):
+        if unknown:
+            raise ValueError(f"{name}: there is no trait {unknown}")
         if any(known.name == name for known in CASES):
             raise ValueError(f"two cases are called {name!r}")
         CASES.append(Case(name, function, frozenset(needs.split()), alone, seconds))
@@ -94,7 +96,7 @@ class Context:
         """Starts the model's binary and waits until it is ready; use it as a context manager."""
         from server import Server
 
-        server = Server(self.binary, self.model.name, options, **how)
+        server = Server(self.binary, self.model.program, (*self.model.options, *options), **how)
         self.servers.append(server)
         return server.start()
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The black-box suite: one set of cases, run against every server binary. Prints TAP.
 
-    tests/blackbox/run.py --build build [--models blocking,epoll] [--only PATTERN] [--jobs N] [--list]
+    tests/blackbox/run.py --build build [--models blocking,epoll,switches] [--only PATTERN] [--jobs N] [--list]
 
 "Same bytes, same rules, proven": no model is measured before it has passed here. Each case starts
 its own server; after all, what the models answered to one fixed list of requests is compared byte
@@ -45,7 +45,7 @@ import cases_workers  # noqa: E402,F401
 def parse_arguments():
     parser = argparse.ArgumentParser(description="Run the black-box cases against the server binaries.")
     parser.add_argument("--build", default="build", help="folder with the binaries (default: build)")
-    parser.add_argument("--models", help="comma-separated (default: the six, and the variants that are built)")
+    parser.add_argument("--models", help="comma-separated names, or the groups six, variants, switches (default: six,variants)")
     parser.add_argument("--only", metavar="PATTERN", help="cases whose 'model: name' contains or matches this")
     parser.add_argument("--jobs", type=int, default=2, help="models at a time (default: 2)")
     parser.add_argument("--threads", type=int, default=6, help="cases of one model at a time (default: 6)")
@@ -55,21 +55,32 @@ def parse_arguments():
     arguments = parser.parse_args()
     if arguments.jobs < 1 or arguments.threads < 1:
         parser.error("--jobs and --threads must be at least 1")
-    names = arguments.models.split(",") if arguments.models else None
-    for name in names or []:
-        if name not in models.BY_NAME:
-            parser.error(f"unknown model {name!r} (there are {', '.join(models.BY_NAME)})")
+    names = (arguments.models or "six,variants").split(",")
+    for name in names:
+        if name not in models.BY_NAME and name not in models.GROUPS:
+            parser.error(f"unknown model {name!r} (there are {', '.join([*models.GROUPS, *models.BY_NAME])})")
     arguments.build = os.path.abspath(arguments.build)
     arguments.chosen = [
         model
         for model in models.MODELS
-        if (model.name in names if names else not model.variant or os.path.exists(binary_of(arguments, model)))
+        # Of the group names, only "six" insists that all are there.
+        if model.name in names or (model.group in names and (model.group == "six" or exists(arguments, model)))
     ]
     return arguments
 
 
+def exists(arguments, model):
+    """Whether the binary is built, and knows the switch."""
+    if not os.path.exists(binary_of(arguments, model)):
+        return False
+    if not model.options:
+        return True
+    words = server.run_briefly(binary_of(arguments, model), "--help")[1].decode("utf-8", "replace").split()
+    return all(option in words for option in model.options)
+
+
 def binary_of(arguments, model):
-    return os.path.join(arguments.build, model.name)
+    return os.path.join(arguments.build, model.program)
 
 
 def cases_of(arguments, model):

@@ -42,6 +42,16 @@ def run_briefly(binary, *options, seconds=10.0, nofile=None):
     return done.returncode, done.stdout, done.stderr
 
 
+def parent_of(pid):
+    """The parent's pid; None for a process that has ended (proc(5): stat)."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            state, parent = file.read().rpartition(")")[2].split()[:2]
+    except OSError:
+        return None
+    return None if state == "Z" else int(parent)
+
+
 def limited(command, nofile):
     if nofile is None:
         return command
@@ -209,17 +219,7 @@ class Server:
 
     def workers(self):
         """Pids of its child processes."""
-        found = []
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                try:
-                    with open(f"/proc/{entry}/stat", encoding="ascii", errors="replace") as file:
-                        fields = file.read().rpartition(")")[2].split()
-                except OSError:
-                    continue
-                if int(fields[1]) == self.pid and fields[0] != "Z":
-                    found.append(int(entry))
-        return sorted(found)
+        return sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit() and parent_of(entry) == self.pid)
 
     def cpu_ns(self):
         """CPU time of all its threads so far, in nanoseconds (proc(5): schedstat)."""

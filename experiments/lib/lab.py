@@ -94,6 +94,11 @@ class Lab:
         argv = [os.path.join(self.build, model), "--port", str(port), *core, *map(str, options)]
         return processes.Server(model, argv, port)
 
+    def place(self):
+        """(port, core) for a server that is not one of ours, such as nginx; the core is None where there
+        is only one."""
+        return self._ports.take(), self._cores[SERVER_CPU] if len(self._cores) > SERVER_CPU + 1 else None
+
     def _pinned(self, core):
         return ["--cpu", str(self._cores[core])] if len(self._cores) > core else []
 

@@ -4,6 +4,7 @@ It writes a request on each connection and notes when, on the clock that the ser
 (CLOCK_MONOTONIC). It reads no more of HTTP than "the head has come, and the body of its length".
 """
 
+import json
 import re
 import selectors
 import socket
@@ -19,6 +20,38 @@ def now_us():
 def request(path, close):
     return (f"GET {path} HTTP/1.1\r\nHost: localhost\r\n"
             f"{'Connection: close' + chr(13) + chr(10) if close else ''}\r\n").encode()
+
+
+class Kept:
+    """One kept-alive connection that asks, waits for the answer, and asks again. For use in a with statement."""
+
+    def __init__(self, port, patience=10.0):
+        self.sock = socket.create_connection(("127.0.0.1", port), patience)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()
+
+    def ask(self, path):
+        """(status, body). Raises OSError when the connection ends or nothing comes."""
+        self.sock.sendall(request(path, False))
+        got = b""
+        while True:
+            head, end, body = got.partition(b"\r\n\r\n")
+            length = re.search(rb"(?im)^content-length: *(\d+)", head)
+            if end and length and len(body) >= int(length.group(1)):
+                return int(head.split(b" ", 2)[1]), body
+            piece = self.sock.recv(_CHUNK)
+            if not piece:
+                raise ConnectionError("the server closed the connection")
+            got += piece
+
+    def stats(self):
+        """The server's own counts: GET /stats as it is, nested."""
+        return json.loads(self.ask("/stats")[1])
 
 
 class Exchange:

@@ -121,19 +121,21 @@ void client_connect_failed(struct worker *w, struct client *c, bool count_it)
 }
 
 /* Everything that is done to a socket before connect(). */
-static int new_socket(const struct worker *w, const struct client *c)
+static int new_socket(const struct worker *w)
 {
 	const struct target *t = w->target;
-	int on = 1,
-	    fd = socket(t->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	/* With --close a slot takes another source address each time. */
-	unsigned source = (unsigned)(c - w->clients) * w->run->workers + w->index +
-			  (unsigned)w->result->connects;
+	int fd = socket(t->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1;
+	/* Each connection takes the next source address, all workers together. */
+	unsigned source = (unsigned)w->result->connects * w->run->workers + w->index;
 
 	if (fd == -1)
 		return -1;
+	/* The first request of a connection leaves at once anyway (RFC 1122 section 4.2.3.4). */
+	bool late_requests = !w->options->close || w->slow_gap_ns != 0;
+
 	if (target_bind(t, fd, source) == -1 ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1) {
+	    (late_requests && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1)) {
 		close(fd);
 		return -1;
 	}
@@ -149,7 +151,7 @@ void client_connect(struct worker *w, struct client *c)
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
 				    .data.u32 = (uint32_t)(c - w->clients)};
 
-	c->fd = new_socket(w, c);
+	c->fd = new_socket(w);
 	c->state = CLIENT_CONNECTING;
 	c->wake_ns = w->now + (w->options->timeout_ns < CONNECT_TIMEOUT_NS ? w->options->timeout_ns
 									   : CONNECT_TIMEOUT_NS);

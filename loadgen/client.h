@@ -51,6 +51,8 @@ struct client {
 	bool parked; /* in worker.parked */
 } __attribute__((aligned(64)));
 
+_Static_assert(sizeof(struct client) == 64, "a client is one cache line");
+
 enum { CLIENT_BUFFER = 65536, KNOWN_HEAD = 2048 };
 
 /* The head of the last good answer. While others begin with the same bytes, their framing is known

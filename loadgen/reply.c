@@ -103,7 +103,7 @@ static inline bool answered(struct worker *w, struct client *c, bool keep)
 /* A whole answer with another status. */
 static bool wrong_status(struct worker *w, struct client *c, unsigned status, bool keep)
 {
-	if (w->measuring)
+	if (w->measuring || w->draining)
 		w->result->statuses[status]++;
 	if (!keep || w->options->close || c->state < CLIENT_WAITING) {
 		client_fail(w, c, ERROR_STATUS);

@@ -306,9 +306,10 @@ static void hold(const struct run *run)
 
 int worker_run(struct run *run, unsigned index, const struct options *o, const struct target *t)
 {
-	struct worker *w = calloc(1, sizeof(*w));
+	static struct worker worker; /* the process has no other */
+	struct worker *w = &worker;
 
-	if (w == NULL || set_up(w, run, index, o, t) == -1 || loop(w) == -1)
+	if (set_up(w, run, index, o, t) == -1 || loop(w) == -1)
 		return 1;
 	atomic_fetch_add(&run->done, 1);
 	if (eventfd_write(run->wake_fd, 1) == -1)
@@ -322,6 +323,5 @@ int worker_run(struct run *run, unsigned index, const struct options *o, const s
 	free(w->clients);
 	free(w->parked);
 	free(w->buffer);
-	free(w);
 	return 0;
 }

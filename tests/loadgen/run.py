@@ -549,8 +549,13 @@ def close_mode_uses_a_connection_once_and_closes_first():
 @test
 def source_addresses():
     with rogue.Server(rogue.answers(rogue.OK)) as s:
-        run("-c", 12, "-n", 24, "--source-addresses", 3, "--no-stats", s.url)
-        check(set(s.peers) == {"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"}, set(s.peers))
+        for workers in (1, 2):
+            s.peers.clear()
+            run("-c", 12, "-n", 24, "-t", workers, "--source-addresses", 4, "--no-stats", s.url)
+            each = {p: s.peers.count(p) for p in s.peers}
+            # 127.0.0.1 is the first contact.
+            check(each == {"127.0.0.1": 1, "127.0.0.2": 3, "127.0.0.3": 3, "127.0.0.4": 3,
+                           "127.0.0.5": 3}, each)
 
 
 @test

@@ -74,19 +74,19 @@ static inline const char *find(const char *at, size_t len, const char *what)
 	return memmem(at, len, what, strlen(what));
 }
 
-/* Whether at[0..len) is one whole chunked body (of pieces below 16 digits), and nothing more. */
+/* Whether at[0..len) is one whole chunked body, and nothing more. */
 static inline bool whole_chunked(const char *at, size_t len)
 {
+	static const char hex[] = "0123456789abcdef";
+
 	for (;;) {
 		size_t size = 0, digits = 0;
+		const char *digit;
 
 		for (; len > 0 && *at != '\r'; at++, len--, digits++) {
-			const char *digit = memchr("0123456789abcdef", *at, 16);
-
-			if (!digit || digits == 8)
+			if (digits == 8 || !(digit = memchr(hex, *at, 16)))
 				return false;
-			size = size * 16 + (size_t)(digit - "0123456789abcdef");
-			/* memchr's needle is found in the literal above, or not at all */
+			size = size * 16 + (size_t)(digit - hex);
 		}
 		if (digits == 0 || len < size + 4 || memcmp(at, "\r\n", 2) != 0 ||
 		    memcmp(at + 2 + size, "\r\n", 2) != 0)

@@ -30,7 +30,7 @@ answers its one client at full speed, and nobody else ever. The chart of who is 
 A hollow mark is a run that broke a rule of measurement (connections that could not be opened, errors, a
 generator at its own limit, or figures that miss Little's law C = X W by over 2 %): it was measured, but
 it does not mean what the axis says."""
-SECONDS = {"quick": 33, "default": 150, "full": 4500}
+SECONDS = {"quick": 33, "default": 190, "full": 4500}
 DESCRIPTORS = {"quick": 10200, "default": 10200, "full": 15200}
 NEEDS = ["loadgen"]
 VARIANTS = {"quick": [], "default": ["thread_pool"], "full": ["thread_pool"]}
@@ -56,7 +56,7 @@ def lengths(mode, clients):
 
 # Connections a second that are opened at the start: all at once would overrun the listen queue, and who is
 # turned away there asks again only after a second.
-RAMP_RATE = 20000
+RAMP_RATE = {"kept": 20000, "close": 10000}
 POLICIES = {"kept": [], "close": ["--close"]}
 WORDS = {"kept": "connections kept alive", "close": "a new connection for each request"}
 LIMITS = {"select": (1024, "select: 1,024 descriptors")}
@@ -91,7 +91,8 @@ def weight(mode, _repeat, policy, clients, model):
     a second for what is still unanswered at the end."""
     starved = model == "blocking" and clients >= 100 or (
         model == "thread_pool" and policy == "kept" and clients > POOL)
-    return sum(lengths(mode, clients)) + 0.08 + 1.7 * clients / RAMP_RATE + (1 if starved else 0)
+    return sum(lengths(mode, clients)) + 0.08 + clients / RAMP_RATE[policy] \
+        + clients / 30000 + (1 if starved else 0)
 
 
 def one_run(lab, model, policy, clients, repeat):
@@ -100,7 +101,8 @@ def one_run(lab, model, policy, clients, repeat):
     with lab.server(model, "--db-delay", DELAY_S * 1000, *OPTIONS.get(model, []), **labels) as server:
         if server:
             lab.generate(server, "/db", "-c", clients, "-d", seconds, "--warmup", warmup,
-                         "--ramp", clients / RAMP_RATE, *POLICIES[policy], limit=60 + 10 * seconds, **labels)
+                         "--ramp", clients / RAMP_RATE[policy], *POLICIES[policy],
+                         limit=60 + 10 * seconds, **labels)
 
 
 # Computing.
@@ -294,7 +296,7 @@ def latency(policy):
                                 "", (knee, 1000 * DELAY_S))
             if name == "p99":
                 panel.published([(1, 22.0), (32, 23.8), (128, 51.1), (256, 307.3)],
-                                "Python threads, 2026,\nD = 20 ms", (2, 110))
+                                "rings: Python threads, D = 20 ms", (8, 6.4))
             for model in models.in_order(row["model"] for row in some):
                 points = [(x, in_ms(cell)) for x, cell in
                           stats.series(of(some, model, policy), "clients", column)]

@@ -26,6 +26,7 @@ colour_spin           = "#FF6600"; dark_spin           = "#EB8300"; mark_spin   
 colour_epoll_blocking = "#C8102E"; dark_epoll_blocking = "#FF6257"; mark_epoll_blocking = 7
 colour_epoll_offload  = "#0091B3"; dark_epoll_offload  = "#3AC1CE"; mark_epoll_offload  = 7
 
+set dashtype 2 (8, 4)
 dash_of(model)   = strstrt(" ".VARIANTS." ", " ".model." ") ? 2 : 1
 colour_of(model) = value("colour_".model)
 mark_of(model)   = value("mark_".model)

@@ -11,8 +11,9 @@ set bmargin at screen 0.262; set tmargin at screen 0.80
 set xrange [0.5:GROUPS + 0.5]
 set yrange [0:2.3 * UNIT]
 unset xtics
-set ytics 0, UNIT / 2
-set format y "%.0f"
+set ytics (thousands(0) 0, thousands(UNIT / 2) UNIT / 2, thousands(UNIT) UNIT, \
+	thousands(1.5 * UNIT) 1.5 * UNIT, thousands(2 * UNIT) 2 * UNIT)
+set style textbox opaque noborder fillcolor rgb "#FFFFFF" margins 0.2, 0.1
 set grid noxtics ytics lc rgb RULE lw 1 dt 1
 set label 1 "requests a second" at graph 0, graph 1.04 left font bold(14)
 set label 2 "1/cost" at first GROUPS + 0.55, first UNIT left font plain(14) tc rgb SOFT
@@ -35,16 +36,16 @@ bars = DATA."/bars.dat"
 rgb(hex) = int("0x".substr(hex, 2, 7))
 colour(n) = rgb(colour_of(strcol(n)))
 only(setup, is) = setup == is ? 1 : NaN
-PIECES = 'for [n = 1:3] bars using (only($5, n) * $1):(0):($1 - 0.125):($1 + 0.125):(0):2:(colour(7)) '. \
+PIECES = 'for [n = 1:3] bars using (only($5, n) * $1):(0):($1 - 0.135):($1 + 0.135):(0):2:(colour(7)) '. \
 	'with boxxyerror fs transparent solid shade(n) noborder lc rgb variable title "bars"'
-PIECES = PIECES.', bars using ($6 == 0 ? $1 : NaN):(0):($1 - 0.12):($1 + 0.12):(0):2 '. \
+PIECES = PIECES.', bars using ($6 == 0 ? $1 : NaN):(0):($1 - 0.128):($1 + 0.128):(0):2 '. \
 	'with boxxyerror fs solid 1.0 noborder lc rgb "#FFFFFF" title "hollow"'
-PIECES = PIECES.', bars using ($6 == 0 ? $1 : NaN):(0):($1 - 0.12):($1 + 0.12):(0):2:(colour(7)) '. \
-	'with boxxyerror fs empty border lc rgb variable lw 2 title "hollow"'
+PIECES = PIECES.', bars using ($6 == 0 ? $1 : NaN):(0):($1 - 0.128):($1 + 0.128):(0):2:(colour(7)) '. \
+	'with boxxyerror fs empty lw 2 lc rgb variable title "hollow"'
 PIECES = PIECES.', 1 * UNIT with lines lw 2 dt 3 lc rgb SOFT title "reference"'
 PIECES = PIECES.', 2 * UNIT with lines lw 2 dt 3 lc rgb SOFT title "reference"'
-PIECES = PIECES.', bars using 1:2:3:4 with yerrorbars pt -1 lw 2 lc rgb INK title "spread"'
-PIECES = PIECES.', DATA."/words.dat" using 1:2:3 with labels center offset 0, 0.75 '. \
+PIECES = PIECES.', bars using 1:3:(0):($4 - $3) with vectors nohead lw 3 lc rgb INK title "spread"'
+PIECES = PIECES.', DATA."/words.dat" using 1:2:3 with labels center boxed offset 0, 0.85 '. \
 	'font plain(14) tc rgb INK title "words"'
 if (KIND eq "svg") {
 	PIECES = PIECES.', DATA."/hover.dat" using 1:2:(strcol(3)) '. \

@@ -60,7 +60,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(COMMON) $(filter-out %/main.o,$(
 
 # Fuzzers are clang's, whatever CC is.
 fuzz: $(FUZZ)
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard common/*.c common/*.h)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard common/*.c common/*.h tests/unit/*.h)
 	@mkdir -p $(@D)
 	$(Q)clang -std=gnu17 -D_GNU_SOURCE $(WARN) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread -Icommon $< $(wildcard common/*.c) -o $@
 

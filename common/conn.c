@@ -15,7 +15,8 @@
 #include "stats.h"
 #include "trace.h"
 
-/* How long a refused client may go on sending before the connection is closed on it. */
+/* How long a client may go on sending after its last reply before the connection is closed on it.
+ */
 #define LINGER_NS NS_PER_SECOND
 
 enum {
@@ -143,7 +144,6 @@ static void begin_reply(struct conn *c, uint64_t now)
 static void refuse(struct conn *c, int status, uint64_t now)
 {
 	app_refuse(status, &c->reply);
-	c->body.state = 0;
 	drop(&c->in);
 	trace_parsed(c->trace, (struct http_text){0}, now);
 	begin_reply(c, now);

@@ -62,7 +62,6 @@ struct conn {
 	uint8_t want; /* enum want */
 	bool begun; /* the first byte of a request has come, its reply is not out yet */
 	bool replying; /* the request is complete, its reply is not out yet */
-	bool refused; /* it was malformed or too slow: nothing after it can be understood */
 	bool draining; /* the last reply is out; what still comes is thrown away */
 };
 

@@ -46,14 +46,14 @@ suite_unit_asan() {
 	return $status
 }
 
-suite_structure() { python3 tests/structure/run.py; }
+suite_structure() { python3 tests/structure/run.py && python3 tests/structure/run.py --self-test; }
 
 suite_fuzz() {
 	quiet_make fuzz || return 1
 	local f
 	for f in "$BUILD"/fuzz/fuzz_*; do
 		local dictionary=()
-		[[ $f == *fuzz_http* || $f == *fuzz_conn* ]] && dictionary=(-dict=tests/fuzz/http.dict)
+		[ -f "tests/fuzz/$(basename "${f#*_}").dict" ] && dictionary=(-dict="tests/fuzz/$(basename "${f#*_}").dict")
 		check "$(basename "$f"), $FUZZ_SECONDS s" "$f" -max_total_time="$FUZZ_SECONDS" -max_len=20000 \
 			-verbosity=0 -artifact_prefix="$LOGS/" "${dictionary[@]}"
 	done

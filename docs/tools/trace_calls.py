@@ -1,0 +1,100 @@
+"""trace_calls.py - the system calls a server makes for one client, for the excerpts in the docs.
+
+Called by sync.py. Starts build/MODEL under strace, asks for /db?ms=20 once on one connection, and keeps the calls between
+the client's coming and its leaving, with the numbers that differ from run to run made plain.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+# What is part of the way of waiting. Memory, signals and start-up are not.
+CALLS = ("accept4,recvfrom,sendto,close,shutdown,select,pselect6,poll,ppoll,epoll_create1,epoll_ctl,epoll_pwait2,"
+         "epoll_wait,io_uring_enter,clock_nanosleep,clone,clone3,fork,vfork")
+
+
+class Missing(subprocess.SubprocessError):
+    pass
+
+
+def plain(line):
+    """One line of strace without what differs from run to run."""
+    line = re.sub(r"^(\[pid +\d+\] |\d+ +)", "", line)
+    line = re.sub(r"0x[0-9a-f]{6,}", "0x...", line)
+    line = re.sub(r"sin_port=htons\(\d+\)", "sin_port=...", line)
+    line = re.sub(r"tv_sec=\d+, tv_nsec=\d+", "...", line)
+    line = re.sub(r"\{tv_sec=\.\.\.\}|\{\.\.\.\}", "{...}", line)
+    line = re.sub(r'"((?:[^"\\]|\\.){24})(?:[^"\\]|\\.)*"(\.\.\.)?', r'"\1"...', line)
+    line = re.sub(r"\s+", " ", line).rstrip()
+    return line if len(line) <= 110 else line[:107] + "..."
+
+
+def names(text):
+    return [match[1] for match in re.finditer(r"^(\w+)\(", text, re.M)]
+
+
+def same_calls(old, new):
+    return names(old) == names(new)
+
+
+def ask(port):
+    with socket.create_connection(("127.0.0.1", port), 5) as client:
+        client.sendall(b"GET /db?ms=20 HTTP/1.1\r\nHost: lab\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"}\n"):
+            some = client.recv(4096)
+            if not some:
+                break
+            answer += some
+
+
+def excerpt(model, options):
+    """The calls as text, without a final newline."""
+    if not shutil.which("strace"):
+        raise Missing("strace is not installed (make deps)")
+    with tempfile.NamedTemporaryFile("r", suffix=".strace") as log:
+        server = subprocess.Popen(
+            ["strace", "-f", "-qq", "-e", f"trace={CALLS}", "-e", "signal=none", "-o", log.name,
+             os.path.join(ROOT, "build", model), "--port", "0", *options],
+            stdout=subprocess.PIPE, text=True, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+        try:
+            ready = server.stdout.readline()
+            found = re.search(r":(\d+) \(pid (\d+)\)", ready)
+            if not found:
+                raise Missing(f"build/{model} did not start; run make all")
+            ask(int(found[1]))
+            import time
+            time.sleep(0.3)
+            os.kill(int(found[2]), signal.SIGTERM)
+            server.wait(10)
+        finally:
+            if server.poll() is None:
+                server.kill()
+            server.stdout.close()
+        lines = [plain(line) for line in log.read().splitlines()]
+    return "\n".join(between(lines))
+
+
+def between(lines):
+    """From the call that brings the client to the one that closes its socket."""
+    first = next((i for i, line in enumerate(lines) if re.match(r"accept4\b.*= \d+$", line)), None)
+    if first is None:  # io_uring accepts in the ring
+        first = next((i for i, line in enumerate(lines) if line.startswith("io_uring_enter")), 0)
+    last = next((i for i in range(first, len(lines)) if lines[i].startswith("close(")), len(lines) - 1)
+    kept = []
+    for line in lines[first:last + 1]:
+        if "unfinished" in line or line.startswith(("+++", "---")):
+            continue
+        line = re.sub(r"^<\.\.\. (\w+) resumed>,? ?", r"\1(..., ", line)
+        kept.append(line)
+    return kept
+
+
+if __name__ == "__main__":
+    print(excerpt(sys.argv[1], sys.argv[2:]))

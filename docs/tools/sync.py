@@ -11,12 +11,14 @@ The chapters say in HTML comments (which no reader sees) where an excerpt or a f
         each followed by a fenced block, which is replaced; and in running text
     <!-- fig NAME COLUMN key=value ... | FORMAT -->text<!-- /fig -->
         the median of COLUMN over the valid rows of results/reference/NAME.tsv with those values
+        (of other rows, too, where a condition says verdict=...)
 
 --write brings them up to date, --check (the default) fails where one is not. A FORMAT is Python's, and may divide
 first: "/1000 .1f ms" prints a thousandth with one decimal and " ms". Links to files of this repository are
-checked, too. Exit: 0 in order, 1 not, 2 bad usage.
+checked, too. SIX_REFERENCE=DIR takes the figures from another run. Exit: 0 in order, 1 not, 2 bad usage.
 """
 
+import os
 import pathlib
 import re
 import statistics
@@ -71,9 +73,9 @@ def strace(words):
 
 
 def rows(name):
-    path = ROOT / "results" / "reference" / f"{name}.tsv"
+    path = pathlib.Path(os.environ.get("SIX_REFERENCE") or ROOT / "results" / "reference") / f"{name}.tsv"
     if not path.exists():
-        raise Wrong(f"results/reference has no {name}.tsv")
+        raise Wrong(f"{path.parent} has no {name}.tsv")
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
     columns = lines[0].split("\t")
     return [dict(zip(columns, line.split("\t"))) for line in lines[1:]]
@@ -82,8 +84,10 @@ def rows(name):
 def figure(source, layout):
     words = source.split()
     name, column, conditions = words[0], words[1], [word.split("=", 1) for word in words[2:]]
-    found = []
+    found, conditional = [], dict(conditions)
     for row in rows(name):
+        if "verdict" not in conditional and row.get("verdict", "valid") != "valid":
+            continue
         for key, _ in conditions:
             if key not in row:
                 raise Wrong(f"{name}.tsv has no column {key}")

@@ -86,6 +86,9 @@ deps: ## install what building, running and testing need (Debian packages)
 deps-bench: ## install the peers that `make bench` compares with
 	$(call install,$(PACKAGES_BENCH))
 
+bench: all ## servers and generator against their peers; BENCH_ARGS="--profile" or others
+	@BUILD="$(BUILD)" python3 bench/bench.py $(BENCH_ARGS)
+
 test: ## all tests: unit, structure, fuzz, black-box on every model, sanitizers
 	@tests/run.sh $(SUITES)
 

@@ -248,6 +248,23 @@ def term_idle(context):
                     client.close()
 
 
+@case("SIGTERM: connections that were made a moment ago do not hold up the exit, 30 times", seconds=0.7)
+def term_fresh(context):
+    """Whatever a server prepares for a new connection, a signal may come in the middle of it."""
+    for index in range(30):
+        server = context.server()
+        clients = [server.client() for _ in range(3)]
+        try:
+            time.sleep(0.001 * (index % 5))
+            began = time.monotonic()
+            server.tell()
+            server.check_end(server.wait())
+            check(time.monotonic() - began < 4 * SLOW, f"took {time.monotonic() - began:.1f} s")
+        finally:
+            for client in clients:
+                client.close()
+
+
 @case("SIGTERM: a request that would take a minute is given up after about 5 s", seconds=5.2)
 def term_gives_up(context):
     with context.server() as server, server.client() as client:

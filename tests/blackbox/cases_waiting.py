@@ -68,31 +68,26 @@ def waits_in_line(context):
 
 
 def time_of(server, count, wait_ms):
-    """Seconds until so many connections, opened at once, have each had one wait."""
-    clients = [server.client(timeout=30) for _ in range(count)]
+    """Seconds until so many connections have each had one wait.
+
+    They all send while the server computes for somebody else, so that it finds them ready together.
+    """
+    clients = [server.client(timeout=30) for _ in range(count + 1)]
     try:
-        began = time.monotonic()
-        for client in clients:
+        clients[0].send(b"GET /cpu?us=50000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        time.sleep(0.01)
+        for client in clients[1:]:
             client.send(f"GET /db?ms={wait_ms} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
-        for client in clients:
+        clients[0].response().json()
+        clients[0].close()
+        began = time.monotonic()
+        for client in clients[1:]:
             client.response().json()
             client.close()
         return time.monotonic() - began
     finally:
         for client in clients:
             client.close()
-
-
-@case("a wait behind computing takes its full time", seconds=0.5)
-def wait_behind_computing(context):
-    """The deadline counts from when the request's turn came, not from when the loop last looked at the clock."""
-    with context.server() as server, server.client() as client:
-        began = time.monotonic()
-        client.send(b"GET /cpu?us=100000 HTTP/1.1\r\nHost: a\r\n\r\n" + db(100))
-        client.response().json()
-        client.response().json()
-        took = time.monotonic() - began
-        check(took >= 0.2, f"0.1 s of computing and then 0.1 s of waiting took {took:.3f} s")
 
 
 @case("where one request waits at a time, 12 waits take their sum", needs="one_wait", seconds=1)
@@ -106,7 +101,7 @@ def waits_sum(context):
 def waits_by_pool(context):
     with context.server() as server:
         took = time_of(server, 60, 100)
-        check(took >= 0.59, f"60 waits of 100 ms took {took:.3f} s: that were more than ten at a time")
+        check(took >= 0.52, f"60 waits of 100 ms took {took:.3f} s: that were more than ten at a time")
         check(took < 3 * SLOW, f"60 waits of 100 ms took {took:.3f} s, in line they take 6 s")
 
 
@@ -114,7 +109,7 @@ def waits_by_pool(context):
 def waits_by_larger_pool(context):
     with context.server("--threads", 30) as server:
         took = time_of(server, 60, 300)
-        check(took >= 0.59, f"60 waits of 300 ms took {took:.3f} s: that were more than 30 at a time")
+        check(took >= 0.52, f"60 waits of 300 ms took {took:.3f} s: that were more than 30 at a time")
         check(took < 6 * SLOW, f"60 waits of 300 ms took {took:.3f} s, ten at a time take 1.8 s")
 
 

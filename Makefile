@@ -26,7 +26,7 @@ BENCH    := $(patsubst bench/%.c,$(BUILD)/%,$(wildcard bench/*.c))
 SOURCES  := $(wildcard common/*.[ch] models/*.[ch] models/variants/*.[ch] loadgen/*.[ch] bench/*.[ch] tests/*/*.[ch])
 SCRIPTS  := $(shell grep -lE '^\#!.*(ba)?sh$$' run_all.sh .ci/run tests/*.sh tests/*/*.sh experiments/*.sh experiments/*/*.sh bench/*.sh 2>/dev/null)
 
-.PHONY: all servers unit fuzz deps deps-bench test bench lint format clean help
+.PHONY: all servers unit fuzz deps deps-bench test bench demo lint format clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -91,6 +91,9 @@ bench: all ## servers and generator against their peers; BENCH_ARGS="--profile" 
 
 test: ## all tests: unit, structure, fuzz, black-box on every model, sanitizers
 	@tests/run.sh $(SUITES)
+
+demo: servers ## a race of the models in the terminal (DEMO="--requests 50" for its options)
+	@python3 demo/demo.py --build $(BUILD) $(DEMO)
 
 lint: ## style and static checks, changing nothing
 	clang-format --dry-run -Werror $(SOURCES)

@@ -5,7 +5,7 @@ its rows, how to read and how to repeat it. The page is built from small functio
 a piece of HTML; further sections come from experiments/*/section.py.
 
 Charts keep their colours as CSS variables (--epoll), so that the page can show them on a dark ground,
-and every mark, line and name of a model in them bears data-model, so that a script can hide it.
+and every mark, line and name of a model in them bears data-model, so that report.js can hide it.
 """
 
 import os
@@ -151,6 +151,16 @@ def machine_list(facts):
     return f'<dl class="machine">\n{items}\n</dl>'
 
 
+def model_buttons(results):
+    """One button a model that any row names; report.js brings them to life, without it they stay hidden."""
+    measured = {row.get("model") for result in results for row in result.rows}
+    buttons = "".join(f'<button type="button" data-toggle="{name}" aria-pressed="true" '
+                      f'style="--own: var(--{name})">{name}</button>'
+                      for name in models.ALL if name in measured)
+    return ('<div id="models" role="group" aria-label="Show or hide a model everywhere" hidden>'
+            f'{buttons}<button type="button" id="show-all">all</button></div>')
+
+
 def contents(results):
     items = "\n".join(f'<li><a href="#{result.module.NAME}">{text.escape(result.module.QUESTION)}</a> '
                       f"{text.escape(result.findings.answer)}</li>" for result in results)
@@ -174,6 +184,7 @@ def build(results, sections, out):
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
 <meta name="color-scheme" content="light dark">
 <link rel="icon" href="data:,">
 <title>Six ways to wait: {text.escape(machine.short(facts))}</title>
@@ -187,10 +198,13 @@ def build(results, sections, out):
 measured; every sentence in bold and every verdict is computed from the raw rows beside this page.</p>
 {machine_list(facts)}
 </header>
+{model_buttons(results)}
 <main>
 {contents(results)}
 {parts}
 </main>
+<script>
+{_read("report.js")}</script>
 </body>
 </html>
 """, closing

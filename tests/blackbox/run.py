@@ -36,6 +36,7 @@ import cases_close  # noqa: E402,F401
 import cases_lifecycle  # noqa: E402,F401
 import cases_limits  # noqa: E402,F401
 import cases_pipeline  # noqa: E402,F401
+import cases_stats  # noqa: E402,F401
 import cases_stop  # noqa: E402,F401
 import cases_timeout  # noqa: E402,F401
 import cases_transcript  # noqa: E402

@@ -11,7 +11,8 @@ The chapters say in HTML comments (which no reader sees) where an excerpt or a f
         each followed by a fenced block, which is replaced; and in running text
     <!-- fig NAME COLUMN key=value ... | FORMAT -->text<!-- /fig -->
         the median of COLUMN over the valid rows of results/reference/NAME.tsv with those values
-        (of other rows, too, where a condition says verdict=...)
+        (of other rows, too, where a condition says verdict=...; of claims.tsv best with "| text")
+    <!-- claims [NUMBER ...] -->table<!-- /claims -->   the claims of the sources and what became of them
 
 --write brings them up to date, --check (the default) fails where one is not. A FORMAT is Python's, and may divide
 first: "/1000 .1f ms" prints a thousandth with one decimal and " ms". Links to files of this repository are
@@ -29,6 +30,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 FENCED = re.compile(r"<!-- (code|diff|strace) ([^\n]*?) -->\n```(\w*)\n(.*?)```\n", re.S)
 FIGURE = re.compile(r"<!-- fig ([^>|]*?)(?:\| ?([^>]*?) )?-->(.*?)<!-- /fig -->", re.S)
+CLAIMS = re.compile(r"<!-- claims([\d ]*) -->\n(.*?)<!-- /claims -->", re.S)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -86,7 +88,7 @@ def figure(source, layout):
     name, column, conditions = words[0], words[1], [word.split("=", 1) for word in words[2:]]
     found, conditional = [], dict(conditions)
     for row in rows(name):
-        if "verdict" not in conditional and row.get("verdict", "valid") != "valid":
+        if name != "claims" and "verdict" not in conditional and row.get("verdict", "valid") != "valid":
             continue
         for key, _ in conditions:
             if key not in row:
@@ -105,6 +107,19 @@ def figure(source, layout):
         layout = divided[3]
     specification, _, unit = layout.partition(" ")
     return format(value, specification) + (f" {unit}" if unit else "")
+
+
+def claims(numbers):
+    """The table of these claims (of all, without any): what was said, what was measured, the verdict."""
+    table = ["| | The sources say | This lab measured | Verdict |", "|---|---|---|---|"]
+    found = {row["claim"]: row for row in rows("claims")}
+    for number in numbers or found:
+        if number not in found:
+            raise Wrong(f"claims.tsv has no claim {number}")
+        row = {key: value.replace("|", "\\|") for key, value in found[number].items()}
+        said = row["english"] + (f" ({row['claimed']})" if row["claimed"] and row["claimed"] not in row["english"] else "")
+        table.append(f"| {number} | {said}<br>*{row['source']}* | {row['measured'] or '-'} | **{row['verdict']}** |")
+    return "\n".join(table)
 
 
 def brought_up_to_date(path):
@@ -134,12 +149,20 @@ def brought_up_to_date(path):
         layout = f"| {match[2].strip()} " if match[2] else ""
         return f"<!-- fig {match[1].strip()} {layout}-->{new}<!-- /fig -->"
 
+    def table(match):
+        try:
+            new = claims(match[1].split())
+        except (Wrong, KeyError) as problem:
+            wrong.append(f"{place}: claims {match[1].strip()}: {problem}")
+            return match[0]
+        return f"<!-- claims{match[1].rstrip()} -->\n{new}\n<!-- /claims -->"
+
     for link in LINK.findall(text):
         if "://" not in link and not link.startswith("mailto:") and not (path.parent / link).exists():
             wrong.append(f"{place}: link to {link}, which is not there")
     for opened in re.findall(r"<!-- (?:code|diff|strace) [^\n]*? -->\n(?!```)", text):
         wrong.append(f"{place}: no fenced block after {opened.strip()}")
-    return text, FIGURE.sub(fig, FENCED.sub(fenced, text)), wrong
+    return text, CLAIMS.sub(table, FIGURE.sub(fig, FENCED.sub(fenced, text))), wrong
 
 
 def main(arguments):

@@ -120,22 +120,36 @@ void client_connect_failed(struct worker *w, struct client *c, bool count_it)
 		rest(w, c);
 }
 
-/* Everything that is done to a socket before connect(). */
+/*
+ * Requests must leave the moment they are stamped, all but the first of a connection (which does
+ * anyway, RFC 1122 section 4.2.3.4): no Nagle; and on loopback, where nothing can be congested, not
+ * the machine's own congestion control but reno, which every kernel has. Where the default is one
+ * that paces (bbr), a request could wait for the pacer, and its wait would be taken for the
+ * server's.
+ */
+static int send_at_once(const struct target *t, int fd)
+{
+	static const char RENO[] = "reno";
+	int on = 1;
+
+	if (t->loopback &&
+	    setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, RENO, sizeof(RENO) - 1) == -1 &&
+	    errno != ENOENT && errno != EPERM) /* then with what there is */
+		return -1;
+	return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
 static int new_socket(const struct worker *w)
 {
 	const struct target *t = w->target;
 	int fd = socket(t->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int on = 1;
 	/* Each connection takes the next source address, all workers together. */
 	unsigned source = (unsigned)w->result->connects * w->run->workers + w->index;
+	bool many_sends = !w->options->close || w->slow_gap_ns != 0;
 
 	if (fd == -1)
 		return -1;
-	/* The first request of a connection leaves at once anyway (RFC 1122 section 4.2.3.4). */
-	bool late_requests = !w->options->close || w->slow_gap_ns != 0;
-
-	if (target_bind(t, fd, source) == -1 ||
-	    (late_requests && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1)) {
+	if (target_bind(t, fd, source) == -1 || (many_sends && send_at_once(t, fd) == -1)) {
 		close(fd);
 		return -1;
 	}

@@ -33,7 +33,7 @@ the server could do more; what a connection costs it is known all the same. The 
 system calls for one connection of a lone client. (An accept that sleeps has been called when it is
 counted, so models that sleep in it may show 49 or 51 for 50; process is woken from it by each child's end.)
 Under load the loops need fewer, because one wait and one accept serve many (see the tables)."""
-SECONDS = {"quick": 9, "default": 30, "full": 240}
+SECONDS = {"quick": 5, "default": 19, "full": 210}
 DESCRIPTORS = {mode: 1000 for mode in SECONDS}
 NEEDS = ["loadgen"]
 VARIANTS = {mode: ["thread_pool", "process"] for mode in SECONDS}

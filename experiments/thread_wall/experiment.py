@@ -41,7 +41,7 @@ that an administrator can raise.
 
 ps shows for each forked process all the memory it could touch, its parent's included: so a hundred processes
 of 50 MB seem to need 5 GB. What each has for itself is the last bar."""
-SECONDS = {"quick": 5, "default": 20, "full": 60}
+SECONDS = {"quick": 4, "default": 12, "full": 40}
 DESCRIPTORS = {mode: 100 for mode in SECONDS}
 NEEDS = ["thread_wall", "thread_cost"]
 MODELS = ["thread"]

@@ -39,7 +39,7 @@ slower machines: look at their slope, not at their height.
 The lesson is in the gap, and in where it begins: below about 100 descriptors nobody would notice it. The
 slots are not the servers' business either: a server that asks once for 10,000 idle clients pays for them
 at each and every wait (idle_crowd)."""
-SECONDS = {"quick": 9, "default": 36, "full": 240}
+SECONDS = {"quick": 6, "default": 36, "full": 540}
 MOST = {"quick": 10000, "default": 19000, "full": 19000}
 DESCRIPTORS = {mode: most + 16 for mode, most in MOST.items()}
 NEEDS = ["wait_cost"]

@@ -175,7 +175,7 @@ def curves(rows, facts):
     panel = Panel("x", (0.095, 0.835, 0.24, 0.83), (1, total), (min(0.02, 0.7 * least), 300))
     expected = [1 - 10 ** (-step / 20) for step in range(0, 81) if 10 ** (step / 20) <= total]
     expected = [(1 / (1 - part), foreseen_ms(part)) for part in expected if foreseen_ms(part) > 0.02]
-    panel.reference(expected, f"what is left of a {BLOCK_MS} ms pause", (2.6, 90))
+    panel.reference(expected, f"dotted: what is left of a {BLOCK_MS} ms pause", (2.6, 90))
     for model in models.in_order(row["model"] for row in some):
         own = stats.series([row for row in some if row["model"] == model], "one_in", "latency_us")
         most = max(cell.runs for _, cell in own)

@@ -99,8 +99,8 @@ def one_loop_carries(run):
                       f"{text.count(threads_of(run, model) or 0)} thread"
                       for model, (answered, asked) in crowds.items())
     verdict = HOLDS if len(able) == len(crowds) else FAILS if not able else \
-        only_when(f"the loop waits with {text.names(able)}")
-    return Outcome(text.sentence(words), verdict)
+        only_when(f"the loop waits with {text.names(able).replace(' and ', ' or ')}")
+    return Outcome(f"{words}.", verdict)
 
 
 def p99s(run):

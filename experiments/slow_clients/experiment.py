@@ -304,7 +304,7 @@ def which_second(middle):
 
 CHARTS = [
     Chart("slow_clients", "over_time.gp", QUESTION,
-          f"A point is one second of the good clients (median and spread of the repeats). Dotted: the {SLOW} slow clients come; "
-          "the first of them are given up. Look for who falls to 0, and whether the time-out brings them back. "
-          "No point on the right: nobody was answered.", over_time),
+          f"A point is one second of the good clients (median and spread of the repeats). Dotted: the {SLOW} slow ones come; "
+          "the first are given up. Look for who falls to 0, and whether the time-out brings them back. A cross: nobody "
+          "is answered any more.", over_time),
 ]

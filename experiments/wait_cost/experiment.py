@@ -322,10 +322,10 @@ def draw_active(rows, facts):
 CHARTS = [
     Chart("wait_cost", "wait_cost.gp", "What does one wait cost, when one of N descriptors is ready?",
           "A point is the CPU time to make one descriptor ready, wait, find it and drain it. Look for who pays "
-          "for descriptors on which nothing happens: select and poll in proportion to N, epoll and io_uring "
-          "not at all. Grey rings: Kerrisk's, on machines of 2006 and 2008.", draw_one),
+          "for descriptors on which nothing happens, and how the price grows with them. Grey rings: Kerrisk's "
+          "figures, of machines of 2006 and 2008.", draw_one),
     Chart("wait_cost-active", "wait_cost.gp", "What does one wait cost, when 100 of N are ready at once?",
-          "A point is the CPU time to make 100 of N descriptors ready, wait, find and drain them. Look left: "
-          "where all are busy, all mechanisms are alike. The scan of idle ones is what epoll saves. Grey rings: "
-          "libevent's benchmark, read off its graph.", draw_active),
+          "A point is the CPU time to make 100 of N descriptors ready, wait, find and drain them. Look left, where "
+          "all are busy, and right, where most are idle: what does epoll save? Grey rings: libevent's benchmark, "
+          "read off its graph.", draw_active),
 ]

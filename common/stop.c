@@ -68,10 +68,18 @@ void stop_hold(void)
 	mask(SIG_BLOCK);
 }
 
+void stop_release(void)
+{
+	mask(SIG_UNBLOCK);
+}
+
 void stop_install(bool masked)
 {
 	struct sigevent knock = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
 
+	/* A forked child may inherit that its parent was asked; it waits for its own signal. */
+	atomic_store(&asked, false);
+	atomic_store(&deadline, NEVER);
 	handle(SIGTERM, on_stop);
 	handle(SIGINT, on_stop);
 	handle(SIGALRM, on_knock);
@@ -85,7 +93,7 @@ void stop_install(bool masked)
 	if (timer_create(CLOCK_MONOTONIC, &knock, &knocker) < 0)
 		die(EXIT_FAILED, "cannot make a timer: %s", strerror(errno));
 	knocking = true;
-	mask(SIG_UNBLOCK);
+	stop_release();
 }
 
 void stop_wakes_on(int signal_number)

@@ -19,6 +19,9 @@
  * there. */
 void stop_hold(void);
 
+/* Lets them come again, where the handlers are installed. */
+void stop_release(void);
+
 /* Installs the handlers and lets the signals come. `masked`: block the signals but for waits with
  * stop_wait_mask(). Dies on failure. */
 void stop_install(bool masked);

@@ -84,7 +84,8 @@ static const struct model_option options[] = {
 	{"submit-each", 0, "a system call for each request to the kernel", &submit_each, 0, 1},
 	{"readiness", 0, "only ask who is ready, as with epoll", &readiness, 0, 1},
 	{"sqpoll", 0, "a kernel thread watches the ring", &sqpoll, 0, 1},
-	{"zero-copy", 0, "send without copying", &zero_copy, 0, 1},
+	{"zero-copy", 0, "send without copying (a slow reader then counts as standing still)",
+	 &zero_copy, 0, 1},
 	{0}};
 
 /* ---- asking the kernel ---- */
@@ -114,7 +115,9 @@ static void ask(struct io_uring_sqe *sqe, uint64_t data)
 	io_uring_sqe_set_data64(sqe, data);
 	if (submit_each) {
 		count(SYS_ENTER, 1);
-		(void)io_uring_submit(&ring); /* what it does not take now, the next wait submits */
+		/* And has the kernel do its deferred work: while results lie here, no wait would.
+		 * What it does not take now, the next wait submits. */
+		(void)io_uring_submit_and_get_events(&ring);
 	}
 }
 
@@ -157,9 +160,7 @@ static void ask_send(struct client *k)
 	const char *span;
 	size_t len = conn_data(&k->conn, &span);
 
-	if (readiness)
-		io_uring_prep_poll_add(sqe, k->fd, POLLOUT);
-	else if (zero_copy)
+	if (zero_copy)
 		io_uring_prep_send_zc(sqe, k->fd, span, len, MSG_NOSIGNAL, 0);
 	else
 		io_uring_prep_send(sqe, k->fd, span, len, MSG_NOSIGNAL);
@@ -259,6 +260,8 @@ static void advance(struct client *k, uint64_t now)
 		hang_up(k);
 		return;
 	}
+	/* Only a reply that does not fit the socket goes to the ring: its poll would report a
+	 * half-closed client as writable. */
 	while (readiness && !k->sending && c->want == WANT_SEND && try_send(k->fd, c, now))
 		;
 	feed_early(k, now);
@@ -353,8 +356,6 @@ static void sent(struct client *k, const struct io_uring_cqe *cqe, uint64_t now)
 	if (cqe->flags & IORING_CQE_F_NOTIF)
 		result = k->sent;
 	k->sending = false;
-	if (readiness)
-		return; /* advance() sends */
 	if (result >= 0)
 		conn_sent(&k->conn, (size_t)result,
 			  now); /* maybe a part: advance() sends the rest */

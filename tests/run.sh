@@ -61,6 +61,11 @@ suite_fuzz() {
 
 suite_blackbox() { python3 tests/blackbox/run.py --build "$BUILD"; }
 
+# The six, their variants, and two switches that change how a server waits.
+suite_switches() { python3 tests/blackbox/run.py --build "$BUILD" --models "epoll --edge,io_uring --single-recv"; }
+
+suite_slots() { python3 tests/slots/run.py --build "$BUILD"; }
+
 suite_blackbox_asan() {
 	quiet_make BUILD="$BUILD/asan" SANITIZE=address,undefined servers || return 1
 	SIX_SLOW=1 python3 tests/blackbox/run.py --build "$BUILD/asan"
@@ -78,7 +83,16 @@ suite_loadgen() { python3 tests/loadgen/run.py --bin "$BUILD/loadgen" --server "
 
 suite_experiments() { python3 tests/experiments/run.py; }
 
-ALL=(lint unit unit_asan structure fuzz blackbox blackbox_asan blackbox_tsan loadgen experiments)
+suite_report() { python3 tests/report/run.py; }
+
+suite_demo() { python3 tests/demo/run.py; }
+
+suite_docs() { python3 tests/docs/run.py; }
+
+suite_slides() { python3 tests/slides/run.py; }
+
+ALL=(lint unit unit_asan structure fuzz blackbox switches slots blackbox_asan blackbox_tsan loadgen experiments
+	report demo docs slides)
 
 run_suite() {
 	local name=$1 log=$LOGS/$1.log started=$SECONDS status good bad

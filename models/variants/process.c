@@ -97,11 +97,13 @@ static void run(int listener)
 		reap();
 		if (fd < 0)
 			continue;
+		stop_hold(); /* the child must have a timer of its own before a signal starts it */
 		pid_t pid = fork();
 
-		count(SYS_CLONE, 1);
 		if (pid == 0)
 			serve_in_child(listener, fd);
+		count(SYS_CLONE, 1);
+		stop_release();
 		if (pid < 0) {
 			net_refuse(fd); /* the machine has no process left to give */
 			continue;

@@ -14,11 +14,12 @@ QUESTION = "What happens past the limit?"
 BURN_US = 100
 FULL_CLIENTS = 10
 SETUP = f"""/cpu?us={BURN_US} burns {BURN_US} microseconds of CPU, so one core answers a little under
-{1000000 // BURN_US:,} a second, whatever the model. That limit, mu, is measured first in each repeat
-(100 clients in a closed loop). Then 50 to 120 % of it are offered in two ways. Open: requests leave at
-random moments (Poisson) at that rate, answered or not. Closed: a closed loop offers what it is answered
-and nothing else, so "offered" can only mean how many ask: 100 % are {FULL_CLIENTS} clients, 120 % are
-{FULL_CLIENTS * 12 // 10}, each asking again as soon as it is answered, as most load generators do."""
+{1000000 // BURN_US:,} a second, whatever the model. That limit, mu, is measured first, and again before
+each load near it (400 clients in a closed loop), for a machine's speed changes by the second. Then 50
+to 120 % of it are offered in two ways. Open: requests leave at random moments (Poisson) at that rate,
+answered or not. Closed: a closed loop offers what it is answered and nothing else, so "offered" can
+only mean how many ask: 100 % are {FULL_CLIENTS} clients, 120 % are {FULL_CLIENTS * 12 // 10}, each
+asking again as soon as it is answered, as most load generators do."""
 PREDICTION = """Open, below mu: the wait of a queue with random arrivals and a constant service time s =
 1/mu (M/D/1), s + s r / (2 (1 - r)) at a share r: 1.5 s at half of mu, 5.5 s at 90 %. Open, above mu:
 the queue grows by r - 1 seconds in every second and never ends: after T seconds of 110 % the last one
@@ -42,39 +43,40 @@ MODELS = ["thread", "epoll"]
 
 SHARES = {"quick": [50, 80, 110, 120], "default": [50, 70, 80, 90, 100, 110, 120],
           "full": [50, 60, 70, 80, 90, 95, 100, 105, 110, 120]}
+CLOSED_SHARES = {"quick": [50, 80, 120], "default": [50, 80, 100, 120], "full": SHARES["full"]}
 REPEATS = {"quick": 1, "default": 3, "full": 5}
 # Seconds of an open-loop run: below the limit enough for a p99, near and above it enough for the
 # queue to show how fast it grows; of a closed-loop run; of measuring mu.
-LENGTHS_S = {"quick": (0.25, 0.6, 0.1, 0.25), "default": (0.35, 0.7, 0.12, 0.3),
-             "full": (3.0, 3.0, 1.0, 2.0)}
+LENGTHS_S = {"quick": (0.25, 0.6, 0.1, 0.15), "default": (0.3, 0.7, 0.12, 0.15),
+             "full": (3.0, 3.0, 1.0, 1.0)}
 NEAR = 90
 CLOSED_WARMUP_S = 0.05
 JUDGED = 110
-CAPACITY_CLIENTS = 100
+WORDS = {"capacity": "what it can at most", "open": "open loop at {} %", "closed": "closed loop at {} %"}
 LEAST_CONNECTIONS = 400
 
 
 # Measuring.
 
 def measure(lab):
-    shares = SHARES[lab.mode]
-    lab.plan(REPEATS[lab.mode] * len(lab.models) * (1 + 2 * len(shares)))
+    plan = [(share, load) for share in SHARES[lab.mode] for load in ("capacity", "open", "closed")
+            if load == "open" or load == "closed" and share in CLOSED_SHARES[lab.mode]
+            or load == "capacity" and (share >= NEAR or share == SHARES[lab.mode][0])]
+    lab.plan(REPEATS[lab.mode] * len(lab.models) * len(plan))
     for repeat in range(1, REPEATS[lab.mode] + 1):
-        turn = lab.in_turn(repeat - 1)
-        limits = {model: capacity_run(lab, model, repeat) for model in turn}
-        for share in shares:
-            for loop in ("open", "closed"):
-                for model in turn:
-                    lab.step(f"{model}, {loop} loop, {share} % of what it can, "
-                             f"repeat {repeat} of {REPEATS[lab.mode]}")
-                    if limits[model]:
-                        one_run(lab, model, loop, share, limits[model], repeat)
+        limits = {}
+        for share, load in plan:
+            for model in lab.in_turn(repeat - 1):
+                lab.step(f"{model}, {WORDS[load].format(share)}, repeat {repeat} of {REPEATS[lab.mode]}")
+                if load == "capacity":
+                    limits[model] = capacity_run(lab, model, repeat) or limits.get(model)
+                elif limits.get(model):
+                    one_run(lab, model, load, share, limits[model], repeat)
 
 
 def capacity_run(lab, model, repeat):
     """mu, in requests a second; None where it could not be measured."""
-    lab.step(f"{model}, what it can at most, repeat {repeat} of {REPEATS[lab.mode]}")
-    row = run(lab, model, ["-c", CAPACITY_CLIENTS, "-d", LENGTHS_S[lab.mode][3], "--warmup", 0.1],
+    row = run(lab, model, ["-c", LEAST_CONNECTIONS, "-d", LENGTHS_S[lab.mode][3], "--warmup", 0.1],
               load="capacity", repeat=repeat)
     return (row["throughput_rps"] or None) if row else None
 
@@ -112,8 +114,14 @@ def of(rows, model, loop):
         left = [stats.number(row, column) or 0.0 for column in (
             "errors_total", *(("unsent_at_end", "in_flight_at_end") if loop == "open" else ()))]
         found.append(dict(row, mean_us=row.get(f"{head}_mean", ""), p99_us=row.get(f"{head}_p99", ""),
-                          left_rps=str(sum(left) / length_s)))
+                          left_rps=str(sum(left) / length_s), **excess(row)))
     return found
+
+
+def excess(row):
+    """By what part of the answers more was due."""
+    due, answered = stats.number(row, "rate_asked_rps"), stats.number(row, "throughput_rps")
+    return {"excess": str(due / answered - 1)} if due and answered else {}
 
 
 def capacity(rows, model):
@@ -144,6 +152,20 @@ def growth(rows, model, share=JUDGED):
     return stats.cell(grown, "growth")
 
 
+def conservation(rows):
+    """(miss, growth, foreseen, model, share) of the load past the limit whose wait differs most from
+    what its own rates foresee: what was due beyond what was answered, as a part of what was answered."""
+    worst = None
+    for model in MODELS:
+        for share, cell in stats.series(of(rows, model, "open"), "share_pct", "excess"):
+            grown = growth(rows, model, share)
+            if share >= JUDGED and grown and cell.median > 0:
+                miss = abs(grown.median / cell.median - 1)
+                if worst is None or miss > worst[0]:
+                    worst = miss, grown.median, cell.median, model, share
+    return worst
+
+
 def closed_misses(rows):
     """(ratio, model, share) of the closed loop's mean that is farthest from C/mu."""
     worst = None
@@ -164,7 +186,7 @@ def mean_at(rows, model, loop, share):
 def predictions(rows):
     slopes = {model: growth(rows, model) for model in MODELS}
     slopes = {model: cell.median for model, cell in slopes.items() if cell}
-    worst = closed_misses(rows)
+    worst, kept = closed_misses(rows), conservation(rows)
     halves = {model: mean_at(rows, model, "open", 50) for model in MODELS}
     halves = {model: cell.median * capacity(rows, model).median / 1e6 for model, cell in halves.items()
               if cell and capacity(rows, model)}
@@ -173,6 +195,11 @@ def predictions(rows):
                    "; ".join(f"{model} {slope:.3f}" for model, slope in slopes.items()),
                    "Holds from 0.07 to 0.12 for each model.",
                    all(0.07 <= slope <= 0.12 for slope in slopes.values()) if slopes else None),
+        Prediction("Past the limit the wait grows by exactly what is due beyond what is answered.",
+                   f"Farthest: {kept[3]} at {kept[4]:.0f} %, {kept[1]:.3f} s a second, and "
+                   f"{kept[2]:.3f} by the same run's rates." if kept else "",
+                   "Holds within 25 %: no figure of another run is in it.",
+                   kept[0] <= 0.25 if kept else None),
         Prediction("Closed, the mean stays C/mu whatever is offered.",
                    f"Farthest: {worst[1]} at {worst[2]:.0f} %, {worst[0]:.0%} of it." if worst else "",
                    "Holds within 15 %.", abs(worst[0] - 1) <= 0.15 if worst else None)]
@@ -264,6 +291,10 @@ def rates(rows, _facts):
     ends = (shares[0] - 3, shares[-1] + 2)
     tops = [(stats.number(row, "p99_us") or 0) / 1000 for model in MODELS
             for loop in ("open", "closed") for row in of(rows, model, loop)]
+    most = {column: max(stats.number(row, column) or 0 for model in MODELS for loop in ("open", "closed")
+                        for row in of(rows, model, loop)) for column in ("left_rps", "throughput_rps")}
+    most = {"left_rps": max(0.25 * mu, 1.1 * most["left_rps"]),
+            "throughput_rps": 1.1 * max(mu, most["throughput_rps"])}
     panels = []
     for name, column, box in (("mean", "mean_us", (0.075, 0.385, 0.455, 0.835)),
                               ("p99", "p99_us", (0.575, 0.865, 0.455, 0.835))):
@@ -277,16 +308,17 @@ def rates(rows, _facts):
                             f"(r - 1) T/2,\nT = {length_s:.1f} s", (99, 250.0), "right")
         lines(panel, rows, column, lambda ms: text.milliseconds(1000 * ms), in_ms)
         panels.append(panel)
-    for name, column, box, top in (("left", "left_rps", (0.075, 0.385, 0.24, 0.375), 0.25 * mu),
-                                   ("answered", "throughput_rps", (0.575, 0.865, 0.24, 0.375), 1.25 * mu)):
-        panel = Panel(name, box, ends, (0, top), linear="xy")
+    for name, column, box in (("left", "left_rps", (0.075, 0.385, 0.24, 0.375)),
+                              ("answered", "throughput_rps", (0.575, 0.865, 0.24, 0.375))):
+        panel = Panel(name, box, ends, (0, most[column]), linear="xy")
         if name == "left":
             panel.reference([(100, 0), (ends[1], (ends[1] / 100 - 1) * mu)], "", (100, 0))
         lines(panel, rows, column, lambda rps: f"{text.figure(rps)} a second", names=False)
         panels.append(panel)
     return Drawing(f"mu = {text.figure(mu)}/s ({BURN_US} us of CPU each); open runs near it last "
                    f"{length_s:.1f} s", panels,
-                   variables={"LEFT_TICS": tics(0.25 * mu), "ANSWERED_TICS": tics(1.25 * mu)})
+                   variables={"LEFT_TICS": tics(most["left_rps"]),
+                              "ANSWERED_TICS": tics(most["throughput_rps"])})
 
 
 def tics(top):

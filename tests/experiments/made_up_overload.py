@@ -19,7 +19,8 @@ def overload(add):
             for share in (50, 70, 80, 90, 100, 110, 120):
                 mean_us, over = open_us(share) * off, max(share / 100 - 1, 0.0) * MU_RPS
                 add(model=model, verdict="valid", load="open", share_pct=share, mu_rps=MU_RPS,
-                    repeat=repeat, duration_s=LENGTH_S, throughput_rps=share / 100 * MU_RPS - over,
+                    repeat=repeat, duration_s=LENGTH_S, rate_asked_rps=share / 100 * MU_RPS,
+                    throughput_rps=share / 100 * MU_RPS - over,
                     latency_intended_us_mean=mean_us, latency_intended_us_p99=2.2 * mean_us,
                     latency_us_mean=mean_us, latency_us_p99=mean_us, errors_total=0,
                     unsent_at_end=0, in_flight_at_end=over * LENGTH_S + 1)

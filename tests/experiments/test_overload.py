@@ -32,17 +32,17 @@ def overload_reads_the_slope_off_the_mean():
 @case
 def overload_judges_open_and_closed():
     found = overload.findings(rows_of("overload"), {})
-    equal(verdicts(found), [True] * 4)
+    equal(verdicts(found), [True] * 5)
     assert "mu = 9,000/s" in found.answer and "0.10 s longer each second" in found.answer, found.answer
-    equal(verdicts(overload.findings(rows_of("overload", "poll"), {})), [None] * 4, "what was not run")
+    equal(verdicts(overload.findings(rows_of("overload", "poll"), {})), [None] * 5, "what was not run")
 
 
 @case
 def overload_turns_a_verdict_for_each_wrong_row():
-    equal(spoilt("open", "110", latency_intended_us_mean="20000"), [False, True, True, True])
-    equal(spoilt("closed", "70", latency_us_mean="2000"), [True, False, True, True])
-    equal(spoilt("open", "120", latency_intended_us_mean="2000"), [True, True, False, True])
-    equal(spoilt("open", "50", latency_intended_us_mean="900"), [True, True, True, False])
+    equal(spoilt("open", "110", latency_intended_us_mean="20000"), [False, False, True, True, True])
+    equal(spoilt("closed", "70", latency_us_mean="2000"), [True, True, False, True, True])
+    equal(spoilt("open", "120", latency_intended_us_mean="2000"), [True, False, True, False, True])
+    equal(spoilt("open", "50", latency_intended_us_mean="900"), [True, True, True, True, False])
 
 
 @case

@@ -72,6 +72,10 @@ def usual_limit(rows):
     return max(dict.fromkeys(seen), key=seen.count)
 
 
+def qualified(verdict, limits):
+    return verdict + ("; disturbed" if "others" in limits else "")
+
+
 def judge_servers(requests_per_s, cpu_us, generator_limits, target):
     """The verdict on a server's two ratios to a peer."""
     least, most = target
@@ -131,7 +135,7 @@ def server_lines(rows, subjects, counts):
                 verdict = judge_servers(figures["requests_per_s_ratio"], figures["cpu_ratio"],
                                         "generator" in limits, target)
                 lines.append(Line("servers", subject, peer, connections, figures, words,
-                                  "/".join(limits), verdict))
+                                  "/".join(limits), qualified(verdict, limits)))
     return lines
 
 
@@ -145,7 +149,7 @@ def generator_lines(rows):
             verdict = judge_generator(figures["requests_per_s_ratio"], figures["cpu_ratio"], limits,
                                       target)
             lines.append(Line("generator", "loadgen", "wrk", connections, figures, words,
-                              "/".join(limits), verdict))
+                              "/".join(limits), qualified(verdict, limits)))
         else:
             verdict = f"not measured: {why_not(rows, 'generator', 'loadgen', 'wrk')}"
             lines.append(Line("generator", "loadgen", "wrk", connections, {}, words, "", verdict))

@@ -1,6 +1,6 @@
 """Tests of the benchmark: `tests/bench/run.py [WORD ...]`, only cases whose name has a WORD.
 
-The arithmetic and the verdicts on made-up rows; then the program itself as its user meets it: a short run of everything,
+The arithmetic and the verdicts on made-up rows; then the program itself as its user meets it: a short run,
 peers that are not installed, one core only, Ctrl-C. Prints TAP. It uses the binaries in $BUILD (default:
 build). No case asserts a time or a speed: what a verdict says of this machine today is not tested.
 """
@@ -81,7 +81,8 @@ def servers_are_judged_by_requests_or_by_cpu_where_the_generator_is_the_limit():
     equal(verdict(94, 1.05, **limited), "met (CPU; the generator is the limit)")
     equal(verdict(94, 1.06, **limited), "missed")
     equal(verdict(100, 1.06, **limited), "met (requests/s; the generator is the limit)")
-    equal(verdict(94, 1.00, others=0.2, **limited), "missed (the generator is not the limit)")
+    equal(verdict(94, 1.00, others=0.2, **limited), "missed (the generator is not the limit); disturbed")
+    equal(verdict(95, 1.20, others=0.2), "met (requests/s); disturbed")
 
 
 @case

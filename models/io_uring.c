@@ -491,7 +491,7 @@ static const char *unable(void)
 		if (result == 0)
 			return NULL;
 	}
-	snprintf(reason, sizeof reason, "io_uring: %s; %s", strerror(-result),
+	snprintf(reason, sizeof reason, "%s; %s", strerror(-result),
 		 result == -EPERM
 			 ? "it is forbidden here (sysctl kernel.io_uring_disabled, seccomp)"
 		 : result == -ENOSYS ? "the kernel was built without it"

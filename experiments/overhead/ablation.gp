@@ -1,8 +1,8 @@
-# ablation.gp - bars of throughput as a ratio to epoll, a group a step.
+# ablation.gp - bars of requests in a second of CPU as a ratio to epoll, a group a step.
 #
 # Of experiment.py: STEPS, TOP, FULL (the place of the full form), DATA/bars.dat with place, median, least,
 # greatest, half a width, colour, valid; DATA/words.dat with place, text, colour; DATA/names.dat with place,
-# name; DATA/published.dat with place, ratio.
+# name; DATA/missing.dat with place, word; DATA/published.dat with place, ratio. Hollow: not a valid run.
 
 load LIB."/style.gp"
 
@@ -18,7 +18,7 @@ set mytics 2
 set format y "%.1f"
 set grid noxtics ytics lc rgb RULE lw 1 dt 1
 set style fill solid 1.0 noborder
-set label 1 "requests a second, as a ratio to epoll" at graph 0, graph 1.05 left font bold(14)
+set label 1 "requests in a second of CPU, as a ratio to epoll" at graph 0, graph 1.05 left font bold(14)
 set arrow 1 from graph 0, first 1 to graph 1, first 1 nohead lw 3 lc rgb colour_epoll back
 set label 2 "epoll" at graph 0.997, first 1 right offset 0, 0.6 font bold(14) tc rgb colour_epoll back
 set arrow 2 from 1.5, graph 0 to 1.5, graph 1 nohead lw 1 dt 3 lc rgb FAINT
@@ -26,10 +26,12 @@ set arrow 3 from FULL + 0.5, graph 0 to FULL + 0.5, graph 1 nohead lw 1 dt 3 lc 
 bars = DATA."/bars.dat"
 plot bars using 1:($2 / 2):($1 - $5):($1 + $5):(0):2:(rgb(strcol(6))) with boxxyerror lc rgb variable \
 		title "bars", \
+	bars using ($7 == 0 ? $1 : NaN):($2 / 2):($1 - $5 + 0.02):($1 + $5 - 0.02):(0.01):($2 - 0.015) \
+		with boxxyerror lc rgb "#FFFFFF" title "not valid", \
 	bars using 1:3:(0):($4 - $3) with vectors heads size screen 0.004, 90 lw 2 lc rgb INK title "spread", \
-	bars using 1:($7 == 0 ? $2 : NaN):($1 - $5):($1 + $5):(0):2 with boxxyerror fs empty border lc rgb INK lw 2 \
-		title "not valid", \
-	DATA."/published.dat" using 1:2 with points pt 6 ps 2.2 * P lw 2 lc rgb "#6B7280" title "published", \
+	DATA."/published.dat" using 1:2 with points pt 6 ps 2.4 * P lw 3 lc rgb SOFT title "published", \
 	DATA."/words.dat" using 1:(0):2:(rgb(strcol(3))) with labels center offset 0, 0.9 font bold(14) \
 		tc rgb variable title "ratios", \
+	DATA."/missing.dat" using 1:(0):2 with labels center offset 0, 1.9 font plain(14) tc rgb SOFT \
+		title "missing", \
 	DATA."/names.dat" using 1:(0):2 with labels center offset 0, -1.9 font plain(14) tc rgb INK title "names"

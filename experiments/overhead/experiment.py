@@ -17,10 +17,11 @@ SETUP = """C clients keep their connections and ask for / (13 bytes) again and a
 to wait for, so the server is busy all the time from a few clients on. The server has one core, the
 generator another. Every model as it is, epoll also edge-triggered, nginx (one process, return 200, no
 access log, on the same core) where it is installed; and io_uring step by step, from asking who is ready
-to its full form, each step one switch. A ratio to epoll is of two runs of the same repeat and the same
-number of clients. System calls are counted by the servers themselves, between two readings of /stats in
-the middle of a run; nginx does not count its own. blocking serves one client at any C, so from C = 2 on
-it is run once."""
+to its full form, each step one switch. A ratio to epoll is of the requests answered in a second of the
+server's CPU (its throughput, wherever it is the limit and not the generator), of two runs of the same
+repeat and the same number of clients. System calls are counted by the servers themselves, between two
+readings of /stats in the middle of a run; nginx does not count its own. blocking serves one client at
+any C, so from C = 2 on it is run once."""
 PREDICTION = """A server that is told who is ready needs a recv and a send for each request, and one
 wait for all that are ready together: 2 + 1/batch system calls, from 3 at one client down to 2. A thread
 needs no wait: 2. io_uring hands in many sends and takes many results with one call: at most 1.5 a
@@ -151,8 +152,10 @@ def most_clients(rows, *forms):
     return max(both, default=None)
 
 
-def ratios(rows, model, form, base=("epoll", ""), column="throughput_rps"):
-    """{clients: Cell} of a figure as a ratio to that of `base` in the same repeat."""
+def ratios(rows, model, form, base=("epoll", "")):
+    """{clients: Cell} of the answers in a second of CPU, as a ratio to `base` in the same repeat. Where the
+    server is the limit that is the ratio of throughputs; where the generator is, it still tells them apart."""
+    column = "server_cpu_us_per_request"
     bases = {(row.get("clients"), row.get("repeat")): row for row in of(rows, *base)}
     made = []
     for row in of(rows, model, form):
@@ -160,7 +163,7 @@ def ratios(rows, model, form, base=("epoll", ""), column="throughput_rps"):
         if other and stats.number(row, column) and stats.number(other, column):
             verdict = row["verdict"] if not stats.is_valid(row) else other["verdict"]
             made.append({"clients": row["clients"], "verdict": verdict,
-                         "ratio": str(stats.number(row, column) / stats.number(other, column))})
+                         "ratio": str(stats.number(other, column) / stats.number(row, column))})
     return dict(stats.series(made, "clients", "ratio"))
 
 
@@ -194,7 +197,7 @@ def predictions(rows):
         Prediction("io_uring needs less than 0.2 under load.",
                    f"{text.figure(ring[-1])} at C = {text.count(most)}." if most >= 100 else "",
                    "Holds below 0.2 with the most clients.", ring[-1] < 0.2 if most >= 100 else None),
-        ratio_prediction(rows, "io_uring's throughput is 0.9 to 1.7 of epoll's.",
+        ratio_prediction(rows, "io_uring answers 0.9 to 1.7 times as many as epoll.",
                          ("io_uring", ""), ("epoll", ""), 0.9, 1.7),
         ratio_prediction(rows, "One operation at a time, a ring gives nothing: 0.85 to 1.10 of epoll.",
                          ("io_uring", "single"), ("epoll", ""), 0.85, 1.1),
@@ -219,7 +222,7 @@ def answer(rows):
     clients, ratio = at_most_clients(rows, "io_uring", "")
     if ratio:
         words = "a tie" if 0.95 <= ratio <= 1.05 else "faster" if ratio > 1 else "slower"
-        said.append(f"io_uring answers {ratio:.2f} times as many a second as epoll ({words}) at "
+        said.append(f"io_uring answers {ratio:.2f} times as many as epoll in the same CPU time ({words}) at "
                     f"C = {text.count(clients)}")
     return text.sentence("; ".join(said)) if said else "Nothing was measured."
 
@@ -342,9 +345,11 @@ def ablation(rows, facts):
     clients = [c for c in clients if c in ratios(rows, "io_uring", "")][-2:]
     if not clients:
         return None
-    bars, words, width = [], [], 0.8 / len(clients)
+    bars, words, width, missing = [], [], 0.8 / len(clients), []
     for place, (form, model, _, name) in enumerate(STEPS, 1):
         cells = ratios(rows, model, form)
+        if not any(count in cells for count in clients):
+            missing.append((place, "not\\nmeasured"))
         for number, count in enumerate(clients):
             cell = cells.get(count)
             at = place - 0.4 + width * (number + 0.5)
@@ -353,13 +358,13 @@ def ablation(rows, facts):
                 colour = models.COLOUR[model] if last else PALE[model]
                 bars.append((at, cell.median, cell.least, cell.greatest, 0.46 * width, colour,
                              int(cell.valid)))
-                words.append((at, f"{cell.median:.2f}", "#FFFFFF" if last else "#000000"))
+                words.append((at, f"{cell.median:.2f}", "#FFFFFF" if last and cell.valid else "#000000"))
     top = max([1.75, *(1.12 * bar[3] for bar in bars)])
     names = [(place, step[3].replace("\n", "\\n")) for place, step in enumerate(STEPS, 1)]
     full = [place for place, step in enumerate(STEPS, 1) if not step[0]][0]
     pale = "pale: " if len(clients) > 1 else ""
     return Drawing(f"{setup(rows)}; {pale}{', full: '.join(f'{c:,.0f}' for c in clients)} clients",
-                   tables={"bars": bars, "words": words, "names": names,
+                   tables={"bars": bars, "words": words, "names": names, "missing": missing or [(-9, "")],
                            "published": [(full, ratio) for _, ratio in PUBLISHED_RATIOS]},
                    variables={"TOP": top, "STEPS": len(STEPS), "FULL": full})
 
@@ -381,7 +386,7 @@ CHARTS = [
           "Right: a thread sleeps between requests, a busy loop does not. Rings: pg-noop, 32 clients (epoll "
           "3.00, io_uring 1.51). Points at the bottom: 0.001 or none.", calls),
     Chart("overhead-ablation", "ablation.gp", "What is io_uring's speed made of?",
-          "A bar is requests a second as a ratio to epoll in the same repeat; its line the spread of the "
-          "repeats. Each step to the right takes a handicap away; the last three change the full form. Rings: "
+          "A bar: requests answered in a second of CPU, as a ratio to epoll in the same repeat; its line: the "
+          "spread. Each step to the right takes a handicap away; the last three change the full form. Rings: "
           "published (frevib 1.60 and 1.05, pg-noop 1.02).", ablation),
 ]

@@ -10,7 +10,10 @@ SANITIZE ?=
 
 WARN     := -Wall -Wextra -Werror
 SAN      := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-ALL_C    := -std=gnu17 -D_GNU_SOURCE $(WARN) $(CFLAGS) $(SAN) -pthread
+# Link-time optimisation, where gcc does it and no sanitizer minds: the core, the parser and a model are small files
+# that call each other for each request.
+LTO      := $(if $(SANITIZE)$(findstring clang,$(CC)),,-flto=auto)
+ALL_C    := -std=gnu17 -D_GNU_SOURCE $(WARN) $(CFLAGS) $(LTO) $(SAN) -pthread
 COMPILER := $(shell $(CC) --version 2>/dev/null | head -n 1)
 
 # V=1 shows the commands.
@@ -26,14 +29,14 @@ BENCH    := $(patsubst bench/%.c,$(BUILD)/%,$(wildcard bench/*.c))
 SOURCES  := $(wildcard common/*.[ch] models/*.[ch] models/variants/*.[ch] loadgen/*.[ch] bench/*.[ch] tests/*/*.[ch])
 SCRIPTS  := $(shell grep -lE '^\#!.*(ba)?sh$$' run_all.sh .ci/run tests/*.sh tests/*/*.sh experiments/*.sh experiments/*/*.sh bench/*.sh 2>/dev/null)
 
-.PHONY: all servers unit fuzz deps deps-bench test bench demo lint format clean help
+.PHONY: all servers unit fuzz deps deps-bench test bench demo slides lint format clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: servers $(BUILD)/loadgen $(BENCH) ## everything a run needs
 servers: $(addprefix $(BUILD)/,$(MODELS))
 
-$(BUILD)/obj/common/server.o: ALL_C += -DSIX_BUILD='"$(COMPILER), $(strip $(CFLAGS) $(SAN))"'
+$(BUILD)/obj/common/server.o: ALL_C += -DSIX_BUILD='"$(COMPILER), $(strip $(CFLAGS) $(LTO) $(SAN))"'
 
 $(BUILD)/obj/models/%.o: ALL_C += -DMODEL='"$(notdir $*)"'
 
@@ -94,6 +97,9 @@ test: ## all tests: unit, structure, fuzz, black-box on every model, sanitizers
 
 demo: servers ## a race of the models in the terminal (DEMO="--requests 50" for its options)
 	@python3 demo/demo.py --build $(BUILD) $(DEMO)
+
+slides: ## the lecture as one offline HTML file, build/slides.html
+	@python3 docs/tools/slides.py --out $(BUILD)/slides.html
 
 lint: ## style and static checks, changing nothing
 	clang-format --dry-run -Werror $(SOURCES)

@@ -261,6 +261,7 @@ int server_main(int argc, char **argv, const struct model *model)
 		    strerror(errno));
 	if (stats_create(model->name, (unsigned)settings.workers) < 0)
 		die(EXIT_FAILED, "cannot make the counters: %s", strerror(errno));
+	stats_shared = !model->event_loop || model->threads;
 	/* Timers to the nanosecond: the default lets the kernel be 50 microseconds late (prctl(2)).
 	 */
 	if (prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0) < 0)

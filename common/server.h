@@ -25,6 +25,8 @@ struct model {
 	/* Whether it waits for many at once: then sockets do not block, and signals come only in
 	 * waits. */
 	bool event_loop;
+	/* Whether an event loop has threads beside it. */
+	bool threads;
 	/* Why this machine cannot run it, or NULL. NULL: it runs everywhere. */
 	const char *(*unable)(void);
 	const struct model_option *options;

@@ -11,6 +11,7 @@
 
 static struct stats private_block;
 struct stats *stats = &private_block;
+bool stats_shared = true;
 
 static struct stats *blocks = &private_block;
 static unsigned block_count = 1;

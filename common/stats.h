@@ -5,7 +5,8 @@
  * system call of a model is counted at the line that makes it.
  *
  * One block a worker process, all in memory shared by the workers, so that /stats can give the sum
- * whichever worker is asked. Threads of a worker add to the same block, hence the atomic adds.
+ * whichever worker is asked. Threads of a worker, and the children of process.c, add to the same
+ * block.
  */
 #ifndef SIX_STATS_H
 #define SIX_STATS_H
@@ -50,9 +51,23 @@ struct stats {
 /* This process's block. Valid before server_main() too (unit tests): then a private one. */
 extern struct stats *stats;
 
+/* Whether several threads or processes add to one block: then each add must be atomic. A loop that
+ * is alone with its block is spared that. Set by server.c. */
+extern bool stats_shared;
+
+static inline void stats_add(_Atomic uint64_t *counter, uint64_t n)
+{
+	if (stats_shared)
+		atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+	else
+		atomic_store_explicit(counter,
+				      atomic_load_explicit(counter, memory_order_relaxed) + n,
+				      memory_order_relaxed);
+}
+
 static inline void count(enum counter which, uint64_t n)
 {
-	atomic_fetch_add_explicit(&stats->counters[which], n, memory_order_relaxed);
+	stats_add(&stats->counters[which], n);
 }
 
 static inline uint64_t counted(enum counter which)
@@ -63,7 +78,7 @@ static inline uint64_t counted(enum counter which)
 /* Counts one request whose reply is out. `status_index` is app_status_index(). */
 static inline void count_request(unsigned status_index)
 {
-	atomic_fetch_add_explicit(&stats->requests[status_index], 1, memory_order_relaxed);
+	stats_add(&stats->requests[status_index], 1);
 }
 
 /* Makes `workers` blocks in shared memory. Returns 0, or -1 with errno. The name must stay valid.

@@ -51,16 +51,14 @@ void trace_close(struct trace *t)
 	free(t);
 }
 
-void trace_begun(struct trace *t, uint64_t now)
+void trace_note_begun(struct trace *t, uint64_t now)
 {
-	if (t && t->accepted_ns == 0)
+	if (t->accepted_ns == 0)
 		t->accepted_ns = now;
 }
 
-void trace_parsed(struct trace *t, struct http_text path, uint64_t now)
+void trace_note_parsed(struct trace *t, struct http_text path, uint64_t now)
 {
-	if (!t)
-		return;
 	size_t n = path.len < sizeof t->path - 1 ? path.len : sizeof t->path - 1;
 
 	if (n)
@@ -69,10 +67,9 @@ void trace_parsed(struct trace *t, struct http_text path, uint64_t now)
 	t->parsed_ns = t->waited_ns = now;
 }
 
-void trace_waited(struct trace *t, uint64_t now)
+void trace_note_waited(struct trace *t, uint64_t now)
 {
-	if (t)
-		t->waited_ns = now;
+	t->waited_ns = now;
 }
 
 static double since_start_us(uint64_t ns)
@@ -80,10 +77,8 @@ static double since_start_us(uint64_t ns)
 	return (double)(ns - start_ns) / 1000.0;
 }
 
-void trace_answered(struct trace *t, int status, uint64_t now)
+void trace_note_answered(struct trace *t, int status, uint64_t now)
 {
-	if (!t)
-		return;
 	fprintf(file, "%lu\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t%s\n", t->conn, (int)gettid(),
 		since_start_us(t->accepted_ns), since_start_us(t->parsed_ns),
 		since_start_us(t->waited_ns), since_start_us(now), status, t->path);

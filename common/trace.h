@@ -21,13 +21,38 @@ int trace_start(const char *file_name, uint64_t now);
 struct trace *trace_open(uint64_t now);
 void trace_close(struct trace *t);
 
+/* What happened, and when; the callers below spare untraced requests the call. */
+void trace_note_begun(struct trace *t, uint64_t now);
+void trace_note_parsed(struct trace *t, struct http_text path, uint64_t now);
+void trace_note_waited(struct trace *t, uint64_t now);
+void trace_note_answered(struct trace *t, int status, uint64_t now);
+
 /* The first byte of a request came; of a connection's first request, the accept counts instead. */
-void trace_begun(struct trace *t, uint64_t now);
+static inline void trace_begun(struct trace *t, uint64_t now)
+{
+	if (t)
+		trace_note_begun(t, now);
+}
+
 /* The request is understood, the database starts. */
-void trace_parsed(struct trace *t, struct http_text path, uint64_t now);
+static inline void trace_parsed(struct trace *t, struct http_text path, uint64_t now)
+{
+	if (t)
+		trace_note_parsed(t, path, now);
+}
+
 /* The database has answered. */
-void trace_waited(struct trace *t, uint64_t now);
+static inline void trace_waited(struct trace *t, uint64_t now)
+{
+	if (t)
+		trace_note_waited(t, now);
+}
+
 /* The reply is out: writes the line. */
-void trace_answered(struct trace *t, int status, uint64_t now);
+static inline void trace_answered(struct trace *t, int status, uint64_t now)
+{
+	if (t)
+		trace_note_answered(t, status, now);
+}
 
 #endif

@@ -83,6 +83,8 @@ suite_loadgen() { python3 tests/loadgen/run.py --bin "$BUILD/loadgen" --server "
 
 suite_experiments() { python3 tests/experiments/run.py; }
 
+suite_bench() { python3 tests/bench/run.py; }
+
 suite_forbidden() { python3 tests/forbidden/run.py --build "$BUILD"; }
 
 suite_report() { python3 tests/report/run.py; }
@@ -94,7 +96,7 @@ suite_docs() { python3 tests/docs/run.py; }
 suite_slides() { python3 tests/slides/run.py; }
 
 ALL=(lint unit unit_asan structure fuzz blackbox switches slots blackbox_asan blackbox_tsan loadgen experiments
-	forbidden report demo docs slides)
+	bench forbidden report demo docs slides)
 
 run_suite() {
 	local name=$1 log=$LOGS/$1.log started=$SECONDS status good bad

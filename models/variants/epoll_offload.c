@@ -338,7 +338,7 @@ static void run(int listener)
 int main(int argc, char **argv)
 {
 	static const struct model model = {
-		.name = MODEL, .run = run, .event_loop = true, .options = options};
+		.name = MODEL, .run = run, .event_loop = true, .threads = true, .options = options};
 
 	return server_main(argc, argv, &model);
 }

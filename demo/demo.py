@@ -212,8 +212,10 @@ def kind(lane):
 
 
 def seconds(lanes):
-    least, most = min(lane.total_s for lane in lanes), max(lane.total_s for lane in lanes)
-    return f"{most:.2f} s" if f"{least:.2f}" == f"{most:.2f}" else f"{least:.2f} to {most:.2f} s"
+    totals = [lane.total_s for lane in lanes]
+    digits = 2 if max(totals) >= 0.1 else 3
+    least, most = (f"{total:.{digits}f}" for total in (min(totals), max(totals)))
+    return f"{most} s" if least == most else f"{least} to {most} s"
 
 
 def names(lanes):

@@ -19,7 +19,7 @@ import unicodedata
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DEMO = os.path.join(ROOT, "demo", "demo.py")
-SMALL = ["--requests", "5", "--delay", "50"]
+SMALL = ["--requests", "10", "--delay", "50"]
 SIX = ["blocking", "thread", "select", "poll", "epoll", "io_uring"]
 BUILD = "build"
 TESTS = []
@@ -111,12 +111,12 @@ def off_a_terminal_each_model_is_a_line_and_blocking_takes_the_sum():
         wanted = SIX[:-1]
     else:
         wanted = SIX
-    times = {name: float(s) for name, s in re.findall(r"^(\w+) +5 answers in +([\d.]+) s", out, re.M)}
+    times = {name: float(s) for name, s in re.findall(r"^(\w+) +10 answers in +([\d.]+) s", out, re.M)}
     check(sorted(times) == sorted(wanted), "lines of", sorted(times))
     for name in wanted[1:]:
         check(times["blocking"] > 2 * times[name], "blocking", times["blocking"], "is not long beside", name, times[name])
-    check(times["blocking"] >= 5 * 0.050, "blocking was faster than the sum of its waits:", times["blocking"])
-    check(re.search(r"blocking: .*the sum of all 5 waits", " ".join(out.split())), "no such closing line:", out)
+    check(times["blocking"] >= 10 * 0.050, "blocking was faster than the sum of its waits:", times["blocking"])
+    check(re.search(r"blocking: .*the sum of all 10 waits", " ".join(out.split())), "no such closing line:", out)
 
 
 @test
@@ -140,8 +140,8 @@ def the_bars_fill_step_by_step_within_80_columns():
     check(terminal.status() == 0, "it failed:", terminal.text[-300:])
     widest, line = max((width, line) for line, width in shown_lines(terminal.text))
     check(widest < 80, "a line of", widest, "columns:", line)
-    counts = [int(n) for n in re.findall(r"blocking .*? (\d)/5", re.sub(r"\x1b\[[0-9;]*m", "", terminal.text))]
-    check(counts == sorted(counts) and counts[-1] == 5, "the count of blocking went", counts)
+    counts = [int(n) for n in re.findall(r"blocking .*? (\d+)/10", re.sub(r"\x1b\[[0-9;]*m", "", terminal.text))]
+    check(counts == sorted(counts) and counts[-1] == 10, "the count of blocking went", counts)
     check(len(set(counts)) >= 4, "it jumped:", counts)
     check(terminal.text.count("\x1b[?25l") == terminal.text.count("\x1b[?25h") == 1, "the cursor was not given back")
     check("\x1b[2J" not in terminal.text and "\x1b[H" not in terminal.text, "the whole screen is cleared: it flickers")
@@ -163,7 +163,7 @@ def no_color_is_honoured_and_a_dumb_terminal_gets_lines():
     check(not re.search(r"\x1b\[(1|2|3\d)m", terminal.text), "a colour")
     dumb = Terminal(80, *SMALL, "--model", "epoll", TERM="dumb")
     check(dumb.status() == 0, dumb.text)
-    check("\x1b" not in dumb.text and re.search(r"epoll +5 answers", dumb.text), repr(dumb.text))
+    check("\x1b" not in dumb.text and re.search(r"epoll +10 answers", dumb.text), repr(dumb.text))
 
 
 def end_with(number, wanted):

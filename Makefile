@@ -69,8 +69,8 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard common/*.c common/*.h tests/unit/*.h)
 
 # What Debian calls what we need. To run: liburing, gnuplot with a font, python3. To build and test: the rest.
 PACKAGES       := gcc libc6-dev make pkg-config liburing-dev python3 gnuplot-nox fonts-dejavu-core git
-PACKAGES_TEST  := libcmocka-dev clang libclang-rt-dev clang-format shellcheck
-PACKAGES_BENCH := nginx-light wrk
+PACKAGES_TEST  := libcmocka-dev clang libclang-rt-dev clang-format shellcheck strace curl pandoc chromium
+PACKAGES_BENCH := nginx-light wrk valgrind
 SUDO           := $(if $(filter 0,$(shell id -u)),,sudo)
 
 define install
@@ -104,7 +104,7 @@ slides: ## the lecture as one offline HTML file, build/slides.html
 lint: ## style and static checks, changing nothing
 	clang-format --dry-run -Werror $(SOURCES)
 	shellcheck -x $(SCRIPTS)
-	python3 -m compileall -q $(wildcard experiments tests bench)
+	python3 -m compileall -q experiments tests bench demo docs/tools
 
 format: ## put the C sources into the committed style
 	clang-format -i $(SOURCES)

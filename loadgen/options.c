@@ -39,6 +39,7 @@ static const char HELP[] =
 	"      --idle N          N further connections that ask once and then stay silent\n"
 	"      --slow BYTES      send each request at BYTES a second\n"
 	"      --timeout S       give a request up after S seconds (30)\n"
+	"      --drain S         follow what is unanswered at the end for S more seconds (1)\n"
 	"      --method NAME     GET (default), HEAD or another\n"
 	"  -H, --header LINE     add a header field, \"Name: value\"\n"
 	"      --expect-status N the status that counts as an answer (200)\n"
@@ -127,6 +128,7 @@ enum {
 	LONG_IDLE,
 	LONG_SLOW,
 	LONG_TIMEOUT,
+	LONG_DRAIN,
 	LONG_METHOD,
 	LONG_EXPECT,
 	LONG_SOURCES,
@@ -156,6 +158,7 @@ static const struct option LONG[] = {{"connections", required_argument, NULL, 'c
 				     {"idle", required_argument, NULL, LONG_IDLE},
 				     {"slow", required_argument, NULL, LONG_SLOW},
 				     {"timeout", required_argument, NULL, LONG_TIMEOUT},
+				     {"drain", required_argument, NULL, LONG_DRAIN},
 				     {"method", required_argument, NULL, LONG_METHOD},
 				     {"expect-status", required_argument, NULL, LONG_EXPECT},
 				     {"source-addresses", required_argument, NULL, LONG_SOURCES},
@@ -216,6 +219,9 @@ static void one_setting(struct options *o, int which, const char *text)
 		break;
 	case LONG_SLOW:
 		o->slow_bps = positive("--slow", text, 1e6, false);
+		break;
+	case LONG_DRAIN:
+		o->drain_ns = seconds("--drain", text, true);
 		break;
 	case LONG_TIMEOUT:
 		o->timeout_ns = seconds("--timeout", text, false);
@@ -301,6 +307,7 @@ void options_parse(int argc, char **argv, struct options *o)
 			      .connections = 64,
 			      .duration_ns = 10 * NS_PER_SECOND,
 			      .timeout_ns = 30 * NS_PER_SECOND,
+			      .drain_ns = NS_PER_SECOND,
 			      .seed = 1,
 			      .threads = 1,
 			      .expect_status = 200,

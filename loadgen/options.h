@@ -23,7 +23,7 @@ struct options {
 	const char *json_path, *hdr_path; /* NULL: none; "-": stdout */
 	uint64_t connections, idle;
 	uint64_t requests; /* -n; 0: the run ends by time */
-	uint64_t duration_ns, ramp_ns, warmup_ns, timeout_ns;
+	uint64_t duration_ns, ramp_ns, warmup_ns, timeout_ns, drain_ns;
 	uint64_t seed;
 	double rate_rps; /* -R; 0: closed loop */
 	double slow_bps; /* --slow; 0: requests are sent at once */

@@ -6,7 +6,7 @@
  *
  * Which requests are measured? Throughput counts the answers that were read within the window. The
  * histogram holds the requests that were begun within it, each with its whole life, however it
- * ended: the ones in flight at the end are followed for up to DRAIN_NS more, and what is still
+ * ended: the ones in flight at the end are followed for up to --drain more, and what is still
  * unanswered then is recorded with the age it has reached, its life being at least that. (Recorded
  * at the window's end, the young ages of healthy requests would drag the quantiles down; left out,
  * the slowest requests of all would be missing.) A request that was begun before the window and
@@ -34,8 +34,6 @@
 #include <unistd.h>
 
 #include "client.h"
-
-#define DRAIN_NS NS_PER_SECOND
 
 static uint64_t cpu_ns(void)
 {
@@ -208,7 +206,7 @@ void window_end(struct worker *w, uint64_t end_ns)
 	window_level(w, 0);
 	r->busy_ns = w->busy_ns;
 	count_open(w);
-	w->boundary = w->end_ns + DRAIN_NS;
+	w->boundary = w->end_ns + w->options->drain_ns;
 	if (w->in_flight == 0)
 		window_over(w);
 }

@@ -6,10 +6,10 @@
  * results go through two rings in memory that both sides see; one io_uring_enter submits all that
  * has gathered and fetches all that is done, however many clients that is.
  *
- *   accept  multishot: asked once, it completes again for each client that comes
- *   recv    multishot too, into buffers that the kernel takes from a common ring when data is
- * there: an idle client holds no buffer send    once a reply: the bytes belong to the kernel until
- * it says so
+ *   - accept is multishot: asked once, it completes again for each client that comes;
+ *   - so is recv, into buffers that the kernel takes from a common ring when data is there: an idle
+ *     client holds no buffer;
+ *   - send is asked once a reply: its bytes belong to the kernel until it says so.
  *
  * What is new to think about: a result may come when nobody waits for it any more. A client is only
  * forgotten when the kernel holds nothing of it, and each request carries the client's generation,
@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <liburing.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -451,8 +452,10 @@ static int open_ring(struct io_uring *r)
 	     i < sizeof forms / sizeof *forms && result == -EINVAL; i++) {
 		struct io_uring_params params = {
 			.flags = forms[i] | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL |
-				 (sqpoll ? IORING_SETUP_SQPOLL : 0),
+				 (sqpoll ? IORING_SETUP_SQPOLL | IORING_SETUP_SQ_AFF : 0),
 			.cq_entries = COMPLETIONS,
+			/* The polling thread belongs to the server: its core is the server's. */
+			.sq_thread_cpu = (unsigned)sched_getcpu(),
 		};
 
 		result = io_uring_queue_init_params(SUBMISSIONS, r, &params);

@@ -89,9 +89,9 @@ suite_forbidden() { python3 tests/forbidden/run.py --build "$BUILD"; }
 
 suite_report() { python3 tests/report/run.py; }
 
-suite_demo() { python3 tests/demo/run.py; }
+suite_demo() { python3 tests/demo/run.py --build "$BUILD"; }
 
-suite_docs() { python3 tests/docs/run.py; }
+suite_docs() { python3 tests/docs/run.py && python3 tests/docs/run.py --self-test; }
 
 suite_slides() { python3 tests/slides/run.py; }
 

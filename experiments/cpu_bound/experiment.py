@@ -42,7 +42,7 @@ In the second chart, a bar begins at the median and ends at the 99th percentile 
 needs next to no CPU itself. The dotted lines are one turn and two turns of a loop that computes for all others. A thread
 for each client does not queue behind them, but it is one of nine who share the core in slices: its median is
 small and its tail need not be."""
-SECONDS = {"quick": 12, "default": 45, "full": 180}
+SECONDS = {"quick": 10, "default": 40, "full": 180}
 DESCRIPTORS = {"quick": 200, "default": 200, "full": 200}
 NEEDS = ["loadgen"]
 VARIANTS = {mode: ["epoll_offload"] for mode in ("quick", "default", "full")}
@@ -53,8 +53,8 @@ SETUPS = {(1, 1): "one process on one core", (1, 2): "one process on both cores"
 THREADED = ("thread", "epoll_offload")
 LOOPS = ("select", "poll", "epoll", "io_uring")
 # Seconds measured and of warming up.
-SPEED_S = {"quick": (0.1, 0.02), "default": (0.25, 0.05), "full": (1.5, 0.3)}
-BESIDE_S = {"quick": (0.3, 0.1), "default": (0.6, 0.1), "full": (3.0, 0.3)}
+SPEED_S = {"quick": (0.1, 0.02), "default": (0.2, 0.03), "full": (1.5, 0.3)}
+BESIDE_S = {"quick": (0.3, 0.1), "default": (0.5, 0.05), "full": (3.0, 0.3)}
 TOLERANCE = 0.15
 
 

@@ -160,13 +160,15 @@ def workers(lab, model, repeat):
     with lab.server(model, "--workers", 2, pinned=False, **labels) as server:
         if server is None:
             return
-        before = {pid: procfs.cpu_s(pid) for pid in procfs.children(server.pid)}
+        before = {pid: procfs.cpu_s(pid) for pid in two_children(server.pid)}
+        if not before:
+            raise Broken("two workers were asked for, and there are none")
         with lab.generating(server, "/cpu?us=1000", "-c", 16, "--close", "-d", 0.5) as load:
             figures = load()
         spent = [procfs.cpu_s(pid) - cpu for pid, cpu in before.items()]
         victim, killed = min(before), time.monotonic()
         os.kill(victim, signal.SIGKILL)  # a child of our own server
-        new = replaced(server.pid, victim, 5.0)
+        new = two_children(server.pid, without=victim)
         passed = 1000 * (time.monotonic() - killed)
         after = client.at_once(server.port, ["/"] * 20, patience=3.0)
         lab.row(model, figures["verdict"], **labels, workers=len(before), requests=figures["requests"],
@@ -174,12 +176,13 @@ def workers(lab, model, repeat):
                 replaced_ms=passed if new else None, answered_after=sum(e.status == 200 for e in after))
 
 
-def replaced(supervisor, victim, patience_s):
-    """The workers once there are two again, without the one that was killed; none if that does not happen."""
+def two_children(supervisor, without=None, patience_s=5.0):
+    """The two workers of a supervisor, once there are two and one of them that was killed is not among
+    them; none if that does not happen."""
     until = time.monotonic() + patience_s
     while time.monotonic() < until:
         now = procfs.children(supervisor)
-        if len(now) == 2 and victim not in now:
+        if len(now) == 2 and without not in now:
             return now
         time.sleep(0.01)
     return []

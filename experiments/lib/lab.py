@@ -15,7 +15,7 @@ from .processes import Broken, Unavailable
 from .rows import flatten
 
 SERVER_CPU, GENERATOR_CPU = 0, 1
-REPEATS = {"quick": 2, "default": 3, "full": 5}
+REPEATS = {"quick": 1, "default": 3, "full": 5}
 
 
 class Lab:

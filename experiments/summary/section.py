@@ -30,6 +30,9 @@ def _median(result, column, layout, **where):
 
 def added_wait(result, model):
     """How much later than the database's 10 ms half of 100 clients had their answer."""
+    never = _cell(result, "connections_never_answered", model=model, policy="kept", clients="100")
+    if never and never.median >= 50:
+        return "never"  # for more than half of them: then there is no median to speak of
     return _median(result, "latency_us_p50", lambda us: f"{us / 1000 - 10:.2f} ms",
                    model=model, policy="kept", clients="100")
 

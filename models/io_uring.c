@@ -44,6 +44,7 @@ enum {
 	BUFFERS = 2048, /* a power of two (io_uring_register_buf_ring(3)) */
 	BUFFER_SIZE = 512,
 	BUFFER_GROUP = 0,
+	TIMERS_A_TURN = 20,
 	EARLY_LIMIT =
 		64 * 1024 /* bytes a client may send ahead of its turn before we stop listening */
 };
@@ -423,11 +424,17 @@ static void handle_completions(int listener, uint64_t now)
 	count(SLOTS_SCANNED, done);
 }
 
+/*
+ * A few at a time, and then the ring again. One call lets the kernel do only so much of its
+ * deferred work (twenty receives); were all the waits that are over answered first, input would be
+ * starved meanwhile, its waits would begin and end together, and a crowd once formed would stay
+ * one: server and clients would take turns idling.
+ */
 static void fire_timers(uint64_t now)
 {
 	struct timer *t;
 
-	while ((t = timers_due(&timers, now)) != NULL) {
+	for (int i = 0; i < TIMERS_A_TURN && (t = timers_due(&timers, now)) != NULL; i++) {
 		struct client *k = container_of(t, struct client, timer);
 
 		count(TIMERS_FIRED, 1);

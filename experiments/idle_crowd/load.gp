@@ -3,6 +3,7 @@ load LIB."/style.gp"
 set xtics ("0" 10, "100" 100, "1,000" 1000, "10,000" 10000)
 set xlabel "silent connections" offset 0, RISE
 step = rate_ymax > 50000 ? 20000 : 10000
+set ytics ("0" 0)
 set for [n = 0:int(rate_ymax / step)] ytics add (thousands(n * step) n * step)
 set multiplot
 set label 1 "requests a second" at graph 0, graph 1.05 left font bold(14)

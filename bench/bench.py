@@ -241,7 +241,8 @@ def measure(options, here):
 
 def main(argv):
     options = options_of(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
+    for number in (signal.SIGINT, signal.SIGTERM):  # alike, also where a shell's "&" had SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         here = arena.Arena(options.build, processes.Ports(os.environ.get("SIX_PORTS", "24000-24999")),
                            cores_of(options))

@@ -345,7 +345,7 @@ def interrupted(_number, _frame):
 
 def main(argv):
     args = parse(argv)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # also where a shell's "&" had SIGINT ignored
         signal.signal(number, interrupted)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -44,7 +44,6 @@ enum {
 	BUFFERS = 2048, /* a power of two (io_uring_register_buf_ring(3)) */
 	BUFFER_SIZE = 512,
 	BUFFER_GROUP = 0,
-	TIMERS_A_TURN = 20,
 	EARLY_LIMIT =
 		64 * 1024 /* bytes a client may send ahead of its turn before we stop listening */
 };
@@ -78,7 +77,7 @@ static bool accept_armed;
 /* Switches for the ablation chart: each takes away (or adds) one thing that the modern form is made
  * of. */
 static unsigned long plain_ring, single_accept, single_recv, submit_each, readiness, sqpoll,
-	zero_copy;
+	zero_copy, timers_a_turn = 20;
 static const struct model_option options[] = {
 	{"plain-ring", 0, "without SINGLE_ISSUER and DEFER_TASKRUN", &plain_ring, 0, 1},
 	{"single-accept", 0, "ask for each client anew", &single_accept, 0, 1},
@@ -88,6 +87,8 @@ static const struct model_option options[] = {
 	{"sqpoll", 0, "a kernel thread watches the ring", &sqpoll, 0, 1},
 	{"zero-copy", 0, "send without copying (a slow reader then counts as standing still)",
 	 &zero_copy, 0, 1},
+	{"timers-a-turn", "N", "answer N waits that are over, then see to the ring again (20)",
+	 &timers_a_turn, 1, 1000000},
 	{0}};
 
 /* ---- asking the kernel ---- */
@@ -434,7 +435,8 @@ static void fire_timers(uint64_t now)
 {
 	struct timer *t;
 
-	for (int i = 0; i < TIMERS_A_TURN && (t = timers_due(&timers, now)) != NULL; i++) {
+	for (unsigned long i = 0; i < timers_a_turn && (t = timers_due(&timers, now)) != NULL;
+	     i++) {
 		struct client *k = container_of(t, struct client, timer);
 
 		count(TIMERS_FIRED, 1);

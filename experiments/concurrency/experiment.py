@@ -13,9 +13,10 @@ QUESTION = "How do throughput and tail grow with clients?"
 DELAY_S = 0.010
 POOL = 100
 SETUP = f"""The server's database takes D = {DELAY_S * 1000:.0f} ms a request. C clients each send a
-request, wait for the answer and at once send the next. Twice: with connections kept alive, and with a
-new connection for each request, closed by the client first. The server has one core, the generator
-another. Models take turns within each repeat, each run with a fresh server."""
+request, wait for the answer and at once send the next. Twice: with connections kept alive, all of them
+open before the first request, and with a new connection for each request, closed by the client first.
+The server has one core, the generator another. Models take turns within each repeat, each run with a
+fresh server."""
 PREDICTION = """Whoever waits for one request at a time answers 1/D = 100 a second, however many ask.
 Whoever waits for all of them answers C/D (Little's law: each client comes round once every D) until the
 CPU has no time left, at mu requests a second. From there on the wait is C/mu: with mu = 40,000 and C =
@@ -42,23 +43,26 @@ CLIENTS = {"quick": {"kept": [1, 100, 1000, 10000], "close": [1, 100, 1000]},
            "full": {"kept": EVERY, "close": EVERY}}
 
 
-def lengths(mode, clients):
+def lengths(mode, clients, model=""):
     """Seconds measured and seconds of warming up: enough for each client to be answered several times
-    even where the CPU is the limit."""
+    even where the CPU is the limit. Ten thousand threads that all want to run need the longest."""
     if mode == "full":
-        return 2.0, 1.0
+        return 2.0, 2.0
     if clients >= 5000:
-        return 0.5, 0.4
+        return (1.5, 2.0) if model == "thread" else (0.6, 0.4)
     if clients >= 1000:
         return (0.15, 0.1) if mode == "quick" else (0.25, 0.15)
     return (0.1, 0.04) if mode == "quick" else (0.15, 0.06)
 
 
-# Connections a second that are opened at the start: all at once would overrun the listen queue, and who is
-# turned away there asks again only after a second.
-RAMP_RATE = {"kept": 20000, "close": 10000}
+# Connections a second that are opened at the start. Kept ones need no ramp: they are opened before the first
+# request, as fast as the server accepts them, else a server whose threads already work would be seen to accept and not
+# to serve. New ones come with their requests: all at once would overrun the listen queue, and who is turned away
+# there asks again only after a second.
+OPEN_RATE = {"kept": 20000, "close": 10000}
 DRAIN_S = 0.2  # twenty times D: who is unanswered then will not be answered
-POLICIES = {"kept": [], "close": ["--close"]}
+POLICIES = {"kept": lambda clients: [],
+            "close": lambda clients: ["--close", "--ramp", clients / OPEN_RATE["close"]]}
 WORDS = {"kept": "connections kept alive", "close": "a new connection for each request"}
 CROWDED_OUT = ("blocking", "thread", "select", "thread_pool")
 LIMITS = {"select": (1024, "select: 1,024 descriptors")}
@@ -96,17 +100,17 @@ def weight(mode, _repeat, policy, clients, model):
     moment for what is still unanswered at the end."""
     starved = model == "blocking" and clients >= 100 or (
         model == "thread_pool" and policy == "kept" and clients > POOL)
-    return sum(lengths(mode, clients)) + 0.08 + clients / RAMP_RATE[policy] \
+    return sum(lengths(mode, clients, model)) + 0.08 + clients / OPEN_RATE[policy] \
         + clients / 30000 + (DRAIN_S if starved else 0)
 
 
 def one_run(lab, model, policy, clients, repeat):
     labels = {"policy": policy, "clients": clients, "repeat": repeat}
-    seconds, warmup = lengths(lab.mode, clients)
+    seconds, warmup = lengths(lab.mode, clients, model)
     with lab.server(model, "--db-delay", DELAY_S * 1000, *OPTIONS.get(model, []), **labels) as server:
         if server:
             lab.generate(server, "/db", "-c", clients, "-d", seconds, "--warmup", warmup,
-                         "--ramp", clients / RAMP_RATE[policy], "--drain", DRAIN_S, *POLICIES[policy],
+                         "--drain", DRAIN_S, *POLICIES[policy](clients),
                          limit=60 + 10 * seconds, **labels)
 
 

@@ -28,9 +28,15 @@ class Broken(Exception):
 
 def start(argv, **options):
     """subprocess.Popen of a child that dies with us."""
+    parent = os.getpid()
+
+    def die_with_parent():
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before we asked to be told
+            os._exit(1)
+
     try:
-        return subprocess.Popen(argv, start_new_session=True, preexec_fn=lambda: _LIBC.prctl(
-            _PR_SET_PDEATHSIG, signal.SIGKILL), **options)
+        return subprocess.Popen(argv, start_new_session=True, preexec_fn=die_with_parent, **options)
     except OSError as error:
         raise Broken(f"cannot start {argv[0]}: {error.strerror}") from error
 

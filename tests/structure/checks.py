@@ -4,7 +4,21 @@ wrong, a line each. Its docstring is its name in the report."""
 import os
 import re
 import subprocess
-from pathlib import Path
+from collections import namedtuple
+
+from sources import (
+    OUTSIDE,
+    Broken,
+    base_of,
+    changed_lines,
+    differing,
+    first_difference,
+    function_lines,
+    function_text,
+    parts,
+    places,
+    without_strings,
+)
 
 MODELS = ("blocking", "thread", "select", "poll", "epoll", "io_uring")
 READINESS = ("select", "poll", "epoll")
@@ -13,84 +27,30 @@ MOST_CHANGED_LINES = 60
 LONG_FILE_LINES = 400
 SOURCE_FOLDERS = ("common", "models", "loadgen", "bench", "tests")
 
-
-class Broken(Exception):
-    """The sources do not have the shape that a check needs to look at them."""
-
-
-# ---- reading C ----------------------------------------------------------------------------------
-
-TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
-
-
-def without_comments(text):
-    """The same lines with blanks where comments were; strings stay."""
-
-    def blank(match):
-        token = match.group()
-        return re.sub(r"[^\n]", " ", token) if token.startswith("/") else token
-
-    return TOKEN.sub(blank, text)
-
-
-def without_strings(code):
-    return re.sub(r'"(?:\\.|[^"\\\n])*"', '""', code)
-
-
-class Tree:
-    def __init__(self, root):
-        self.root = Path(root)
-
-    def text(self, name):
-        try:
-            return (self.root / name).read_text(encoding="utf-8")
-        except OSError as error:
-            raise Broken(f"cannot read {name}: {error.strerror}") from error
-
-    def code(self, name):
-        return without_comments(self.text(name))
-
-    def names(self, folder, *suffixes):
-        found = (p for p in (self.root / folder).rglob("*") if p.suffix in suffixes and p.is_file())
-        return sorted(str(p.relative_to(self.root)) for p in found)
-
-    def models(self):
-        return self.names("models", ".c", ".h")
-
-    def includes(self, name, quoted_only=False):
-        marks = '"' if quoted_only else '<"'
-        return re.findall(rf'^[ \t]*#[ \t]*include[ \t]*[{marks}]([^>"]+)[>"]', self.code(name), re.MULTILINE)
-
-
-def places(code, pattern):
-    """(line number, the line) of each match."""
-    lines = code.split("\n")
-    for match in re.finditer(pattern, code):
-        number = code.count("\n", 0, match.start())
-        yield number + 1, lines[number].strip()
-
-
-def function_lines(tree, name, function):
-    """First and last line (counted from 0) of a static function, without the comment above it."""
-    lines = tree.code(name).split("\n")
-    start = re.compile(rf"static\b[^;={{]*\b{function}\([^;]*$")
-    for first, line in enumerate(lines):
-        if start.match(line):
-            for last in range(first, len(lines)):
-                if lines[last] == "}":
-                    return first, last
-    raise Broken(f"{name} has no static function {function}()")
-
-
-def with_comment(tree, name, first):
-    """The line where the comment above line `first` begins; `first` where there is none."""
-    lines, code = tree.text(name).split("\n"), tree.code(name).split("\n")
-    while first > 0 and lines[first - 1].strip() and not code[first - 1].strip():
-        first -= 1
-    return first
-
-
-# ---- checks: each gives what is wrong, a line each -----------------------------------------------
+# What the one idea of each variant costs. most_lines: of the diff to its base, opening comments and
+# all. differs: in how many lines each function that both files have differs from the base's, and
+# what is outside of functions; what is not named here is the same. own: functions that only one of
+# the two files has. Where a number is off, look first whether a fix went into only one of them.
+Idea = namedtuple("Idea", "most_lines differs own")
+IDEAS = {
+    "epoll_blocking": Idea(20, {OUTSIDE: 2, "advance": 5, "run": 1}, ()),
+    "epoll_offload": Idea(
+        150,
+        {OUTSIDE: 23, "wait_for": 4, "advance": 4, "ready": 13, "run": 3, "main": 2},
+        ("work", "offload", "collect", "start_pool"),
+    ),
+    "process": Idea(
+        115,
+        {OUTSIDE: 16, "serve": 2, "run": 28, "main": 2},
+        ("compute", "serve_in_thread", "serve_in_child", "reap", "end_children"),
+    ),
+    "spin": Idea(70, {OUTSIDE: 10, "watch": 13, "forget": 2, "wait_ready": 15, "next_ready": 13, "run": 2}, ()),
+    "thread_pool": Idea(
+        95,
+        {OUTSIDE: 16, "serve": 2, "run": 22},
+        ("compute", "serve_in_thread", "serve_for_ever", "put", "take"),
+    ),
+}
 
 
 def the_four_functions(tree):
@@ -139,15 +99,6 @@ def after_the_four(tree):
                 break
 
 
-def changed_lines(tree, one, two):
-    for name in (one, two):
-        tree.text(name)
-    run = subprocess.run(["diff", one, two], cwd=tree.root, stdout=subprocess.PIPE, check=False)
-    if run.returncode > 1:
-        raise Broken(f"diff {one} {two} failed")
-    return sum(1 for line in run.stdout.splitlines() if line[:1] in b"<>" and line)
-
-
 def small_diffs(tree):
     """diff between neighbours (select and poll, poll and epoll) changes at most 60 lines"""
     for one, two in zip(READINESS, READINESS[1:]):
@@ -158,16 +109,71 @@ def small_diffs(tree):
 
 def same_serve(tree):
     """blocking.c and thread.c have the identical serve(), comment and all"""
-    bodies = []
-    for name in ("models/blocking.c", "models/thread.c"):
-        first, last = function_lines(tree, name, "serve")
-        bodies.append(tree.text(name).split("\n")[with_comment(tree, name, first) : last + 1])
-    for one, two in zip(*bodies):
-        if one != two:
-            yield f"{one.strip()} | {two.strip()}"
-            return
-    if len(bodies[0]) != len(bodies[1]):
-        yield f"{len(bodies[0])} lines | {len(bodies[1])} lines"
+    yield from first_difference(*(function_text(tree, f"models/{model}.c", "serve") for model in ("blocking", "thread")))
+
+
+def same_serve_in_variants(tree):
+    """process.c and thread_pool.c have blocking.c's serve(), comment and all; where they have no compute(), with what
+    blocking.c's does in its place"""
+    serve = function_text(tree, "models/blocking.c", "serve")
+    compute = function_text(tree, "models/blocking.c", "compute")
+    compute = compute[compute.index("{") + 1 : -1]
+    if len(compute) != 1 or sum(line.strip() == "compute(&c);" for line in serve) != 1:
+        raise Broken("models/blocking.c: compute() is not one line, or serve() does not call it once, as compute(&c)")
+    written_out = [
+        line.replace("compute(&c);", compute[0].strip().replace("(c)", "(&c)")) if line.strip() == "compute(&c);" else line
+        for line in serve
+    ]
+    for variant in ("process", "thread_pool"):
+        name = f"models/variants/{variant}.c"
+        expected = serve if "compute" in parts(tree, name) else written_out
+        for difference in first_difference(expected, function_text(tree, name, "serve")):
+            yield f"{name}: {difference}"
+
+
+def variants_name_their_base(tree):
+    """each variant's opening comment begins with: NAME.c - BASE.c with ONE idea changed, and models/BASE.c is there"""
+    names = tree.names("models/variants", ".c")
+    if not names:
+        yield "there is no variant"
+    for name in names:
+        try:
+            base_of(tree, name)
+        except Broken as error:
+            yield str(error)
+
+
+def variants_are_their_base(tree):
+    """each variant is its base, letter for letter, but for the functions and lines of its idea (the table IDEAS)"""
+    variants = {os.path.basename(name)[:-2]: name for name in tree.names("models/variants", ".c")}
+    for gone in sorted(set(IDEAS) - set(variants)):
+        yield f"there is no models/variants/{gone}.c"
+    for variant, name in variants.items():
+        if variant not in IDEAS:
+            yield f"{name}: what its idea changes is not in the table IDEAS of tests/structure/checks.py"
+            continue
+        base = base_of(tree, name)
+        one, two, idea = parts(tree, base), parts(tree, name), IDEAS[variant]
+        for function in sorted(set(idea.own) - (set(one) ^ set(two))):
+            yield f"{base} and {name}: IDEAS says that only one of them has {function}(): both do, or none"
+        for function in sorted((set(one) ^ set(two)) - set(idea.own)):
+            yield f"{base} and {name}: only {name if function in two else base} has {function}()"
+        for part in sorted((set(one) & set(two)) | set(idea.differs)):
+            count, expected = differing(one.get(part, []), two.get(part, [])), idea.differs.get(part, 0)
+            if count != expected:
+                where = "outside of functions" if part == OUTSIDE else f"in {part}()"
+                yield f"{base} and {name}: lines that differ {where}: {count}, not {expected}"
+        if [part for part in one if part in two] != [part for part in two if part in one]:
+            yield f"{base} and {name}: their functions stand in another order"
+
+
+def small_variant_diffs(tree):
+    """diff between a variant and its base is no longer than its idea needs (the table IDEAS)"""
+    for variant, idea in IDEAS.items():
+        name = f"models/variants/{variant}.c"
+        count = changed_lines(tree, base_of(tree, name), name)
+        if not 0 < count <= idea.most_lines:
+            yield f"diff {base_of(tree, name)} {name} | grep -c '^[<>]' counts {count}, and {idea.most_lines} is the limit"
 
 
 def models_know_no_http(tree):
@@ -262,6 +268,10 @@ CHECKS = (
     after_the_four,
     small_diffs,
     same_serve,
+    same_serve_in_variants,
+    variants_name_their_base,
+    variants_are_their_base,
+    small_variant_diffs,
     models_know_no_http,
     common_knows_no_model,
     loadgen_stands_alone,

@@ -4,8 +4,9 @@
     tests/structure/run.py [--self-test] [ROOT]
 
 "The diff is the lecture" only as long as it is true, so it is tested: outside of four functions
-select.c, poll.c and epoll.c are the same, line for line; nothing in common/ knows which model runs
-it; no model knows HTTP. ROOT is the tree to look at (default: the one this file is part of).
+select.c, poll.c and epoll.c are the same, line for line; a variant is its base, but for its one
+idea; nothing in common/ knows which model runs it; no model knows HTTP. ROOT is the tree to look at
+(default: the one this file is part of).
 
 --self-test breaks each of these promises in a copy of the tree, once or more, and expects the
 check to notice: a check that cannot fail is none. Exit 0: all passed; 1: something failed; 2: bad
@@ -19,14 +20,21 @@ from pathlib import Path
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from checks import CHECKS, LONG_FILE_LINES, READINESS, Broken, Tree, changed_lines, findings  # noqa: E402
+from checks import CHECKS, LONG_FILE_LINES, READINESS, findings  # noqa: E402
 from mutations import self_test  # noqa: E402
+from sources import Broken, Tree, base_of, changed_lines  # noqa: E402
 
 
 def diagnostics(tree):
-    for one, two in zip(READINESS, READINESS[1:]):
+    pairs = [(f"models/{one}.c", f"models/{two}.c") for one, two in zip(READINESS, READINESS[1:])]
+    for name in tree.names("models/variants", ".c"):
         try:
-            yield f"diff models/{one}.c models/{two}.c: {changed_lines(tree, f'models/{one}.c', f'models/{two}.c')} lines"
+            pairs.append((base_of(tree, name), name))
+        except Broken:
+            pass
+    for one, two in pairs:
+        try:
+            yield f"diff {one} {two}: {changed_lines(tree, one, two)} lines"
         except Broken:
             pass
     names = tree.names(".", ".c", ".h", ".py", ".sh")

@@ -79,7 +79,7 @@ static int next_ready(void)
 	return events[++looked_at].data.fd;
 }
 
-/* ---- from here on it is epoll.c, line for line, but for the sleep in advance() ---- */
+/* ---- from here on it is epoll.c, but for the sleep in advance(), and signals that end it ---- */
 
 /* What blocking.c keeps on its stack, written down: this loop serves all at once. */
 struct client {

@@ -101,7 +101,7 @@ static struct call *waiting, **waiting_end = &waiting; /* first come, first serv
 static struct call *done;
 static int done_event; /* an eventfd: it becomes readable when a thread is done */
 
-/* ---- from here on it is epoll.c, but for offload() and collect() ---- */
+/* ---- from here on it is epoll.c, but for the pool, what goes to it and what comes back ---- */
 
 /* What blocking.c keeps on its stack, written down: this loop serves all at once. */
 struct client {

@@ -72,7 +72,7 @@ static int next_ready(void)
 	return -1;
 }
 
-/* ---- from here on it is select.c, line for line ---- */
+/* ---- from here on it is select.c, line for line, but for a look at the clock in run() ---- */
 
 /* What blocking.c keeps on its stack, written down: this loop serves all at once. */
 struct client {

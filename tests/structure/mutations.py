@@ -96,7 +96,7 @@ MUTATIONS = (
     ("a longer compute()", same_serve_in_variants, "models/blocking.c",
      instead("\tblock_compute(c);", "\tblock_compute(c);\n\treturn;")),
     ("a compute() that is not called", same_serve_in_variants, "models/variants/process.c",
-     instead("/* Serves one", "static void compute(struct conn *c)\n{\n\tblock_compute(c);\n}\n\n/* Serves one")),
+     instead("\t\t\tcompute(&c);", "\t\t\tblock_compute(&c);")),
     ("no serve() in a variant", same_serve_in_variants, "models/variants/process.c",
      instead("serve(int fd)", "serves(int fd)")),
     ("a variant without a base", variants_name_their_base, "models/variants/spin.c",

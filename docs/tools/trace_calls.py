@@ -1,7 +1,7 @@
 """trace_calls.py - the system calls a server makes for one client, for the excerpts in the docs.
 
-Called by sync.py. Starts build/MODEL under strace, asks for /db?ms=20 once on one connection, and keeps the calls between
-the client's coming and its leaving, with the numbers that differ from run to run made plain. Where threads or processes
+Called by sync.py. Starts build/MODEL under strace, asks for /db?ms=20 (or the path among the options) once on one
+connection, and keeps the calls between the client's coming and its leaving, with the numbers that differ from run to run made plain. Where threads or processes
 share the work, each line begins with who makes the call: [main], [thread], [child].
 """
 
@@ -50,11 +50,11 @@ def same_calls(old, new):
     return names(old) == names(new)
 
 
-def ask(port):
+def ask(port, path):
     with socket.create_connection(("127.0.0.1", port), 5) as client:
-        client.sendall(b"GET /db?ms=20 HTTP/1.1\r\nHost: lab\r\n\r\n")
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: lab\r\n\r\n".encode())
         answer = b""
-        while not answer.endswith(b"}\n"):
+        while not answer.endswith(b"\n") or b"\r\n\r\n" not in answer[:-1]:
             some = client.recv(4096)
             if not some:
                 break
@@ -63,7 +63,9 @@ def ask(port):
 
 
 def excerpt(model, options):
-    """The calls as text, without a final newline."""
+    """The calls as text, without a final newline. An option that begins with / is what to ask for."""
+    path = next((option for option in options if option.startswith("/")), "/db?ms=20")
+    options = [option for option in options if not option.startswith("/")]
     if not shutil.which("strace"):
         raise Missing("strace is not installed (make deps)")
     with tempfile.NamedTemporaryFile("r", suffix=".strace") as log:
@@ -76,7 +78,7 @@ def excerpt(model, options):
             found = re.search(r":(\d+) \(pid (\d+)\)", ready)
             if not found:
                 raise Missing(f"build/{model} did not start; run make all")
-            ask(int(found[1]))
+            ask(int(found[1]), path)
             time.sleep(0.3)
             os.kill(int(found[2]), signal.SIGTERM)
             server.wait(10)

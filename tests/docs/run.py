@@ -15,6 +15,7 @@ repository, all blocks of a file in one bash:
 A command must end with 0 and print what stands under it. Of one that ends in & the output may come later, but must come.
 Whatever a chapter started is ended with it: every process that carries the chapter's mark in its environment, by its id.
 A block after <!-- needs MODEL --> is passed over where build/MODEL says that this machine cannot run it (exit 77).
+Plans of a lecture are gone through by plan.py.
 """
 
 import os
@@ -27,6 +28,8 @@ import sys
 import threading
 import time
 import uuid
+
+import plan
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"(?:<!-- needs (\w+) -->\n)?```console\n(.*?)^```$", re.S | re.M)
@@ -244,6 +247,10 @@ def console(*lines):
     return "```console\n" + "\n".join(lines) + "\n```\n"
 
 
+def plan_of(*rows):
+    return "| minute | show | run | ask |\n|---|---|---|---|\n" + "".join(f"| {row} | |\n" for row in rows)
+
+
 # name, text, how many cases must fail
 FAULTS = [
     ("nothing wrong", CODE + console("$ echo one; echo two; echo 3 four", "one", "...", "... four",
@@ -262,6 +269,19 @@ FAULTS = [
     ("an excerpt that is out of date", CODE.replace("block_compute", "compute_block"), 1),
     ("an excerpt of what is not there", CODE.replace("compute -->", "no_such_function -->"), 1),
     ("a link to nothing", "See [this](no-such-file.md).\n", 1),
+    ("a plan with nothing wrong", plan_of('0 | slide "Predict" | `true`, 1: `build/epoll --port 18999`, 2: `sleep 0.1`, 1: Ctrl-C',
+                                          "2 | chart `timeline`, `models/epoll.c` | `top`"), 0),
+    ("a slide that is not there", plan_of('0 | slide "No such slide" | '), 1),
+    ("a chart that is not there", plan_of("0 | charts `timeline` and `no_such_chart` | "), 1),
+    ("a file that is not there", plan_of("0 | `models/no_such.c` | "), 1),
+    ("slides in another order", plan_of('0 | slide "What to take home" | ', '1 | slide "The sentence" | ', "2 | chart `timeline` | "), 2),
+    ("minutes in another order", plan_of("5 | | ", "4 | | "), 1),
+    ("a plan's command that fails", plan_of("0 | | `false`"), 1),
+    ("files that do not differ", plan_of("0 | | `diff README.md README.md`"), 1),
+    ("a plan's server that does not start", plan_of("0 | | 1: `build/epoll --port 99999999`, 1: Ctrl-C"), 1),
+    ("a plan's server that is left", plan_of("0 | | 1: `build/epoll --port 18999`"), 1),
+    ("two servers in one terminal", plan_of("0 | | 1: `build/epoll --port 18999`, 1: `build/poll --port 18998`, 1: Ctrl-C"), 1),
+    ("Ctrl-C and nothing runs", plan_of("0 | | 1: Ctrl-C"), 1),
     ("a figure of nothing", "<!-- fig no_such_experiment throughput_rps -->5<!-- /fig -->\n", 1),
 ]
 
@@ -310,6 +330,7 @@ def main(arguments):
         for path in paths:
             check_excerpts(tap, path)
             run_commands(tap, path)
+            plan.check(tap, path, place(path), {MARK: uuid.uuid4().hex}, unable)
     print(f"1..{tap.number}")
     return 1 if tap.failed or not tap.number else 0
 

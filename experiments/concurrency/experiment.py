@@ -26,7 +26,10 @@ HOW_TO_READ = """Both axes are logarithmic, so C/D is a straight line and all wh
 good: the wait is free. Where a model leaves the line, its CPU is used up: the height is mu. In the
 latency charts the same point is where the flat line (everyone waits D and no more) turns into a slope
 (everyone waits for everyone). Throughput alone can hide the worst: with kept connections blocking
-answers its one client at full speed, and nobody else ever. The chart of who is answered shows that.
+answers its one client at full speed, and nobody else ever. The chart of who is answered shows that. It
+also shows that the scheduler does not go round in order: of ten thousand threads that all want to run it
+leaves some waiting for seconds, while others have been answered many times. How many differs from run to
+run.
 
 A hollow mark is a run that broke a rule of measurement (connections that could not be opened, errors, a
 generator at its own limit, or figures that miss Little's law C = X W by over 2 %): it was measured, but

@@ -22,7 +22,7 @@
 #include "live.h"
 #include "outcome.h"
 
-enum { SPARE_DESCRIPTORS = 32 };
+enum { SPARE_DESCRIPTORS = 32, FEW_THREADS = 100 };
 
 #define GIVE_UP_NS (5 * NS_PER_SECOND)
 
@@ -238,16 +238,32 @@ static void sample(struct control *c, struct proc_sample *s, bool with_memory)
 		c->out->has_server = false;
 }
 
+/*
+ * The window begins, after a warm-up. Of a few threads everything is read again. Of many only the
+ * CPU time is: to read the counters of ten thousand threads takes a tenth of a second on the
+ * generator's core, and the load would be another.
+ */
+static void sample_again(struct control *c, struct proc_sample *s)
+{
+	pid_t root = c->options->server_pid;
+
+	if (!c->out->has_server)
+		return;
+	if (s->threads <= FEW_THREADS && proc_threads(root) <= FEW_THREADS) {
+		proc_sample_free(s);
+		sample(c, s, false);
+	} else if (proc_sample_cpu(s, root) == -1) {
+		c->out->has_server = false;
+	}
+}
+
 /* From the first request to the end of the window. */
 static void measure(struct control *c)
 {
 	const struct options *o = c->options;
 	struct run *run = c->run;
 
-	/* Without warm-up the sample is taken while nothing happens yet: reading ten thousand
-	 * threads' counters takes a while. */
-	if (o->warmup_ns == 0)
-		sample(c, &c->out->begin, false);
+	sample(c, &c->out->begin, false);
 	uint64_t start_ns = clock_ns(), begin_ns = start_ns + o->warmup_ns;
 	uint64_t end_ns = o->duration_ns == NEVER ? NEVER : begin_ns + o->duration_ns;
 
@@ -262,7 +278,7 @@ static void measure(struct control *c)
 		return;
 	c->out->measured = true;
 	if (o->warmup_ns != 0)
-		sample(c, &c->out->begin, false);
+		sample_again(c, &c->out->begin);
 	live_begin(&c->live, run, begin_ns, o->live);
 	while (!all_done(c) && !c->worker_died && clock_ns() < end_ns && !c->out->interrupted &&
 	       !c->out->gave_up) {

@@ -154,6 +154,7 @@ static int read_cpu(struct proc_sample *s, const struct pids *family)
 	struct timespec ts;
 	clockid_t clock;
 
+	s->cpu_ns = s->user_ns = s->sys_ns = 0;
 	s->at_ns = clock_ns();
 	for (size_t i = 0; i < family->count; i++) {
 		if (clock_getcpuclockid(family->pid[i], &clock) != 0 ||
@@ -246,11 +247,31 @@ int proc_sample_take(struct proc_sample *s, pid_t root, bool with_memory)
 	}
 	for (size_t i = 0; i < family.count; i++)
 		read_switches(s, family.pid[i], &capacity);
+	s->switches_at_ns = clock_ns();
 	for (size_t i = 0; i < family.count; i++)
 		read_sizes(s, family.pid[i], with_memory);
 	qsort(s->switches, s->switch_count, sizeof(*s->switches), by_tid);
 	free_pids(&family);
 	return 0;
+}
+
+int proc_sample_cpu(struct proc_sample *s, pid_t root)
+{
+	struct pids family = {0};
+	int result = list_family(&family, root);
+
+	if (result == 0)
+		result = read_cpu(s, &family);
+	free_pids(&family);
+	return result;
+}
+
+uint64_t proc_threads(pid_t root)
+{
+	char path[64], text[4096];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)root);
+	return slurp(AT_FDCWD, path, text, sizeof(text)) > 0 ? value_of(text, "Threads") : 0;
 }
 
 void proc_sample_free(struct proc_sample *s)
@@ -283,6 +304,13 @@ struct proc_switches proc_switches_between(const struct proc_sample *a, const st
 		between.involuntary += now->involuntary - involuntary;
 	}
 	between.threads_gone += a->switch_count - i;
+	if (a->switches_at_ns < a->at_ns && a->at_ns < b->at_ns) {
+		double part =
+			(double)(b->at_ns - a->at_ns) / (double)(b->at_ns - a->switches_at_ns);
+
+		between.voluntary = (uint64_t)(part * (double)between.voluntary);
+		between.involuntary = (uint64_t)(part * (double)between.involuntary);
+	}
 	return between;
 }
 

@@ -26,6 +26,7 @@ struct thread_switches {
 
 struct proc_sample {
 	uint64_t at_ns; /* when cpu_ns was read */
+	uint64_t switches_at_ns; /* when `switches` was complete */
 	uint64_t cpu_ns; /* user and system, of all processes and their dead children */
 	uint64_t user_ns, sys_ns; /* the same, in clock ticks' resolution */
 	uint64_t rss_kb, pss_kb, vsz_kb, page_tables_kb;
@@ -45,9 +46,21 @@ struct proc_switches {
  * when the process is not there or may not be read. with_memory: also the sums that make the kernel
  * walk the page tables (Rss, Pss). */
 int proc_sample_take(struct proc_sample *s, pid_t root, bool with_memory);
+
+/* Reads the CPU time anew into a sample that was taken before, and nothing else: quick, however
+ * many threads there are. Returns 0 or -1. */
+int proc_sample_cpu(struct proc_sample *s, pid_t root);
+
+/* The threads of this one process; 0 when it is not there. */
+uint64_t proc_threads(pid_t root);
+
 void proc_sample_free(struct proc_sample *s);
 
-/* Context switches between two samples of the same root. */
+/*
+ * Context switches between two samples of the same root. Where the first one's CPU time was read
+ * anew after its switches, their number is brought down to the time between the two readings of CPU
+ * time, as if they came evenly.
+ */
 struct proc_switches proc_switches_between(const struct proc_sample *a,
 					   const struct proc_sample *b);
 

@@ -79,13 +79,14 @@ def only_error(r, kind, at_least=1):
 
 
 class RealServer:
-    """One of the lab's servers, on a free port."""
+    """One of the lab's servers, on a free port: the one this suite was given, or another of the same build."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, model=None):
         self.options = options
+        self.program = os.path.join(os.path.dirname(ARGS.server), model) if model else ARGS.server
 
     def __enter__(self):
-        self.process = subprocess.Popen([ARGS.server, "--port", str(rogue.free_port()), *self.options],
+        self.process = subprocess.Popen([self.program, "--port", str(rogue.free_port()), *self.options],
                                         stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         found = re.search(r"http://\S+", line)
@@ -423,6 +424,18 @@ def json_keeps_its_contract():
             check(abs(r["duration_s"] - 0.5) < 0.01, r["duration_s"])
             check(r["verdict"].startswith(("valid", "invalid: ")), r["verdict"])
             check(sum(i["requests"] for i in r["intervals"]) == r["requests"], r["intervals"])
+
+
+@test
+def many_threads_switches_are_those_of_the_window():
+    """A thread for each of 300 clients sleeps twice in each request. Their counters are read before the warm-up, which is
+    three times as long as the window: counted as they are, they would say eight switches a request."""
+    with RealServer(model="thread") as s:
+        for warmup in (0, 1.5):
+            r = measure("-c", 300, "--warmup", warmup, "-d", 0.5, "--server-pid", s.pid, s.url + "/db?ms=20")
+            each = r["server"]["ctx_switches_per_request"]
+            check(1.5 <= each <= 2.7, "two sleeps a request, for the database and the next request:", warmup, each)
+            check(r["server"]["threads"] >= 300, r["server"]["threads"])
 
 
 @test

@@ -43,7 +43,12 @@ stands still with it and does not ask the 2,800 questions that users would have 
 omission, after Gil Tene, whose tool wrk2 was the first to show it. The grey rings are what he printed
 for his own run of this kind.
 
-The dotted line is not fitted: it is s - p T, with the s and T of this run."""
+The dotted line is not fitted: it is s - p T, with the s and T of this run.
+
+The dashed curve has a step in it, from 95 % on. When the server goes on, what is overdue is sent as fast as
+answers come, by all connections at once. That is one request in twenty, and each of them waits for all the
+other connections: C/mu, with 100 of them at some 200,000 a second half a millisecond. So this p99 does not
+notice the stop, but it does notice the catching up, which the prediction forgot."""
 SECONDS = {"quick": 8, "default": 39, "full": 340}
 DESCRIPTORS = {"quick": 200, "default": 200, "full": 200}
 NEEDS = ["loadgen"]

@@ -240,7 +240,9 @@ def closing(lanes):
     slowest, fastest = (pick(done, key=lambda lane: lane.total_s) for pick in (max, min))
     text = "; ".join(said) + "."
     if slowest.total_s >= 1.5 * fastest.total_s:
-        text += f" {slowest.model} took {slowest.total_s / fastest.total_s:.0f} times as long as {fastest.model}"
+        alike = sum(lane.total_s < 1.1 * fastest.total_s for lane in done)
+        whom = fastest.model if alike == 1 else "the others" if alike == len(done) - 1 else "the fastest"
+        text += f" {slowest.model} took {slowest.total_s / fastest.total_s:.0f} times as long as {whom}"
         text += "" if slowest.cpu_s is None else f", and used its CPU for {1000 * slowest.cpu_s:.1f} ms of that"
         text += ": the rest was waiting." if (slowest.cpu_s or 1) < slowest.total_s / 10 else "."
     return text

@@ -12,15 +12,16 @@
 
 #include "verdict.h"
 
-/* A duration in the unit that suits it, always ten characters. */
+/* A duration in the unit that suits it, always nine characters: six of them and their names fit
+ * into a hundred columns. */
 static const char *human(double ns, char text[24])
 {
 	if (ns < 1e6)
-		snprintf(text, 24, "%7.1f us", ns / 1e3);
+		snprintf(text, 24, "%6.1f us", ns / 1e3);
 	else if (ns < 1e9)
-		snprintf(text, 24, "%7.2f ms", ns / 1e6);
+		snprintf(text, 24, "%6.2f ms", ns / 1e6);
 	else
-		snprintf(text, 24, "%7.2f s ", ns / 1e9);
+		snprintf(text, 24, "%6.2f s ", ns / 1e9);
 	return text;
 }
 
@@ -28,7 +29,7 @@ static void latency_line(FILE *to, const char *name, const struct histogram *h)
 {
 	char t[7][24];
 
-	fprintf(to, "%s  mean %s  p50 %s  p90 %s  p99 %s  p99.9 %s  max %s\n", name,
+	fprintf(to, "%s  mean %s p50 %s p90 %s p99 %s p99.9 %s max %s\n", name,
 		human(histogram_mean(h), t[0]), human((double)histogram_quantile(h, 0.5), t[1]),
 		human((double)histogram_quantile(h, 0.9), t[2]),
 		human((double)histogram_quantile(h, 0.99), t[3]),

@@ -21,7 +21,7 @@
 #include "stop.h"
 #include "timers.h"
 
-static int watched = -1; /* the kernel's list of whom to watch */
+static int epoll_fd = -1; /* the kernel's list of whom to watch */
 static struct epoll_event events[512]; /* who is ready: the kernel's answer to the last wait */
 static int looked_at; /* how far next_ready() has looked */
 static int ready_left;
@@ -35,14 +35,14 @@ static bool watch(int fd, enum want was, enum want want)
 	struct epoll_event event = {want == WANT_SEND ? EPOLLOUT : EPOLLIN, {.fd = fd}};
 	int change = was == WANT_WAIT ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
 
-	if (watched < 0 && (watched = epoll_create1(EPOLL_CLOEXEC)) < 0)
+	if (epoll_fd < 0 && (epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0)
 		return false;
 	if (want == WANT_WAIT)
 		change = EPOLL_CTL_DEL; /* else hang-ups would still be reported */
 	if (edge && net_is_connection(fd))
 		event.events = EPOLLIN | EPOLLOUT | EPOLLET;
 	count(SYS_WATCH, 1);
-	return epoll_ctl(watched, change, fd, &event) == 0;
+	return epoll_ctl(epoll_fd, change, fd, &event) == 0;
 }
 
 /* Stops watching a socket that is about to be closed. */
@@ -58,7 +58,7 @@ static void wait_ready(uint64_t deadline)
 {
 	struct timespec left = timespec_of(ns_until(deadline));
 
-	ready_left = epoll_pwait2(watched, events, sizeof events / sizeof *events,
+	ready_left = epoll_pwait2(epoll_fd, events, sizeof events / sizeof *events,
 				  deadline == NEVER ? NULL : &left, stop_wait_mask());
 	count(SYS_WAIT, 1);
 	count(WAKEUPS, 1);

@@ -19,7 +19,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HEAD = re.compile(r"^\| *minute *\| *show *\| *run *\| *ask *\|$")
 STEP = re.compile(r"(?:(\d): )?(?:`([^`]+)`|(Ctrl-C))")
-ON_A_SCREEN = ("top",)  # runs until a key is pressed
+ON_A_SCREEN = ("top", "q")  # it runs until that key is pressed
 PATIENCE_S, STOP_S = 60, 8
 
 
@@ -31,7 +31,7 @@ def plans(text):
             found.append(rows := [])
         elif rows is not None and line.startswith("|"):
             if not line.startswith("|--"):
-                rows.append((number, [cell.strip() for cell in line.strip("|").split("|")]))
+                rows.append((number, [cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip("|"))]))
         else:
             rows = None
     return found
@@ -130,13 +130,16 @@ def wrong_to_run(cell, mark, unable):
 
 def in_second_terminal(command, mark):
     began = time.monotonic()
+    compared = command.startswith("diff ")
+    if compared:
+        command = command.removesuffix(" | less")  # which would hide how diff ended
     try:
         done = subprocess.run(["bash", "-c", command], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=PATIENCE_S, check=False, env=dict(os.environ, **mark))
     except subprocess.TimeoutExpired:
         return f"`{command}` did not end within {time.monotonic() - began:.0f} s"
     # diff says with 1 that there is a difference: that is what it is asked for.
-    if done.returncode != (1 if command.startswith("diff ") else 0):
+    if done.returncode != (1 if compared else 0):
         return f"`{command}` ended with {done.returncode}:\n{done.stdout.decode('utf-8', 'replace')}"
     return None
 

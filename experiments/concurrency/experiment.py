@@ -85,13 +85,14 @@ def measure(lab):
 
 def plan(lab):
     """(repeat, policy, clients, model) of each run. But in full runs, what differs little from time to time is
-    repeated less: blocking, whose figures are a 10 ms wait's, and the largest crowds, which take long. A quick run
-    leaves those to the models that can serve them (c10k shows what becomes of the others)."""
+    repeated less: blocking, whose figures are a 10 ms wait's, as are those of a few clients, and the largest crowds,
+    which take long. A quick run leaves those to the models that can serve them (c10k shows what becomes of the
+    others)."""
     for repeat in range(1, lab.repeats + 1):
         for policy in POLICIES:
             for clients in CLIENTS[lab.mode][policy]:
                 for model in lab.in_turn(repeat - 1):
-                    enough = 1 if model == "blocking" else 2 if clients >= 5000 else repeat
+                    enough = 1 if model == "blocking" else 2 if clients >= 5000 or clients <= 10 else repeat
                     if lab.mode == "quick" and clients >= 5000 and model in CROWDED_OUT:
                         continue
                     if lab.mode == "full" or repeat <= enough:

@@ -7,12 +7,11 @@ is measured; "stop_s" is for how long it really was.
 
 import os
 import re
-import signal
 import time
 
 from lib import models, stats, text
 from lib.draw import Chart, Drawing, Panel
-from lib.processes import Broken
+from lib.processes import Broken, hold_still
 from lib.report import Findings, Prediction, Table
 from lib.rows import flatten
 
@@ -103,7 +102,7 @@ def one_run(lab, server, labels):
     try:
         with lab.generating(server, "/db", "-c", CLIENTS, "-d", length_s, "--warmup",
                             longer_s if labels["turn"] == ALL else warmup_s, "--ramp", ramp_s) as figures:
-            stop_s = stop(server.pid) if reaches(server.pid, crowded) else None
+            stop_s = hold_still(server.pid, STOP_S) if reaches(server.pid, crowded) else None
             row = flatten(figures())
         if stop_s is None:
             raise Broken(f"not all of {CLIENTS:,} clients could connect")
@@ -130,17 +129,6 @@ def reaches(pid, count):
             most, until = now, time.monotonic() + PATIENCE_S
         time.sleep(0.01)
     return False
-
-
-def stop(pid):
-    """Stops a server for STOP_S; returns for how long it really was. It always goes on."""
-    began = time.monotonic()
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        time.sleep(STOP_S)
-    finally:
-        os.kill(pid, signal.SIGCONT)
-    return time.monotonic() - began
 
 
 # Computing.

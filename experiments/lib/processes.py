@@ -62,6 +62,17 @@ def end(process, patience=7.0):
     return willing
 
 
+def hold_still(pid, seconds):
+    """Stops a process (SIGSTOP) for so long and lets it go on, whatever happens. Returns for how long it really was."""
+    began = time.monotonic()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        time.sleep(seconds)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    return time.monotonic() - began
+
+
 def last_line(file):
     file.seek(0)
     lines = file.read().decode(errors="replace").strip().splitlines()

@@ -8,14 +8,13 @@ measured here ("stop_s"); everything else is the generator's.
 
 import contextlib
 import os
-import signal
 import tempfile
 import threading
 import time
 
 from lib import stats, text
 from lib.draw import Chart, Drawing
-from lib.processes import Broken
+from lib.processes import Broken, hold_still
 from lib.report import Findings, Prediction, Table
 from lib.rows import flatten
 
@@ -89,7 +88,7 @@ def one_run(lab, server, length_s, labels):
                 stop_s = None
                 if labels["run"] == "stopped":
                     time.sleep(WARMUP_S + (length_s - STOP_S) / 2)
-                    stop_s = stop(server.pid)
+                    stop_s = hold_still(server.pid, STOP_S)
                 row = flatten(figures())
             curves = {"intended": read_hdr(path), "sent": read_hdr(path + ".sent")}
         except (Broken, OSError, ValueError) as reason:
@@ -102,17 +101,6 @@ def one_run(lab, server, length_s, labels):
         for fraction, latency_us in points:
             lab.row(server.model, verdict, **labels, curve=curve, fraction=fraction,
                     latency_us=latency_us)
-
-
-def stop(pid):
-    """Stops a server for STOP_S; returns for how long it really was. It always goes on."""
-    began = time.monotonic()
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        time.sleep(STOP_S)
-    finally:
-        os.kill(pid, signal.SIGCONT)
-    return time.monotonic() - began
 
 
 def read_hdr(path):
